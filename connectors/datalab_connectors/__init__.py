@@ -1,0 +1,1 @@
+"""The connectors: plug-ins behind the port of `datalab.ports.connector`."""

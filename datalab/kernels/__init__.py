@@ -1,0 +1,1 @@
+"""Fast pure functions over columns. Each has a plain reference implementation in its test."""

@@ -1,0 +1,118 @@
+"""The content digest: one number for what a table holds, whatever file, codec or library carries it.
+
+SHA-256 over the schema and, column by column, over canonical buffers: validity bits, then values with nulls zeroed
+(fixed width), or 64-bit lengths and the bytes (strings, binary, lists). Dictionaries are decoded, string types are one type, NaN has
+one form. The digest of a release is made from the digests of its shards in order, and a shard holds a fixed number of rows, so
+neither parts nor workers show in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datalab.model.canonical import canonical_json
+
+
+def schema_description(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Return the columns as {name, type, nullable}, with one name per logical type (``string`` for every string layout)."""
+    return [{"name": item.name, "type": _type_name(item.type), "nullable": item.nullable} for item in schema]
+
+
+def table_digest(table: pa.Table) -> str:
+    """Return the content digest of the rows of ``table`` in their order (hex SHA-256)."""
+    whole = hashlib.sha256(canonical_json({"columns": schema_description(table.schema), "rows": table.num_rows}))
+    for column in table.columns:
+        hasher = hashlib.sha256()
+        _feed(hasher, _one_array(column))
+        whole.update(hasher.digest())
+    return whole.hexdigest()
+
+
+def release_digest(schema: Sequence[dict[str, Any]], shards: Iterable[tuple[str, int, str]]) -> str:
+    """Return the digest of a release from its schema and its shards (split, rows, table digest) in order."""
+    body = {
+        "format": "datalab-content/1",
+        "columns": list(schema),
+        "shards": [[split, rows, content] for split, rows, content in shards],
+    }
+    return hashlib.sha256(canonical_json(body)).hexdigest()
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], type=array.type)
+    return array
+
+
+def _feed(hasher: Any, array: pa.Array) -> None:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        _feed(hasher, array.dictionary_decode())
+        return
+    valid = np.asarray(array.is_valid())
+    hasher.update(np.packbits(valid, bitorder="little").tobytes())
+    if pa.types.is_null(kind):
+        return
+    if _is_text(kind):
+        flat = array.fill_null("" if not _is_binary(kind) else b"").cast(pa.large_binary())
+        offsets = np.frombuffer(flat.buffers()[1], dtype=np.int64)[flat.offset : flat.offset + len(flat) + 1]
+        hasher.update(np.diff(offsets).astype("<i8").tobytes())
+        if len(flat) and flat.buffers()[2] is not None:
+            hasher.update(memoryview(flat.buffers()[2])[offsets[0] : offsets[-1]])
+    elif pa.types.is_boolean(kind):
+        values = np.asarray(pc.fill_null(array, fill_value=False))
+        hasher.update(np.packbits(values, bitorder="little").tobytes())
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        lengths = np.asarray(pc.list_value_length(array).fill_null(0), dtype="<i8")
+        hasher.update(lengths.tobytes())
+        _feed(hasher, array.flatten())
+    elif pa.types.is_struct(kind):
+        for child in array.flatten():
+            _feed(hasher, child)
+    else:
+        _feed_fixed(hasher, array, valid)
+
+
+def _feed_fixed(hasher: Any, array: pa.Array, valid: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
+    width = array.type.byte_width
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return
+    raw = np.frombuffer(buffer, dtype=np.uint8)[array.offset * width : (array.offset + len(array)) * width]
+    rows = raw.reshape(len(array), width)
+    if not valid.all():
+        rows = np.where(valid[:, None], rows, np.uint8(0))
+    if pa.types.is_floating(array.type):
+        floats = np.ascontiguousarray(rows).view(f"<f{width}").copy()
+        floats[np.isnan(floats)] = np.nan
+        rows = floats.view(np.uint8)
+    hasher.update(np.ascontiguousarray(rows).tobytes())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or _is_binary(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _type_name(kind.value_type)
+    if _is_binary(kind):
+        return "binary"
+    if _is_text(kind):
+        return "string"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"list<{_type_name(kind.value_type)}>"
+    if pa.types.is_struct(kind):
+        return "struct<" + ", ".join(f"{item.name}: {_type_name(item.type)}" for item in kind) + ">"
+    return str(kind)

@@ -1,0 +1,1 @@
+"""The nouns of datalab: frozen dataclasses without behaviour that reaches outside."""

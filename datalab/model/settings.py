@@ -1,0 +1,140 @@
+"""The lab's settings: one ``datalab.toml``, found by path, overridable by environment, with secrets only by reference."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datalab.errors import NotFound, SettingsError
+
+FILE_NAME = "datalab.toml"
+_SECTIONS = {
+    "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
+    "engine": {"workers", "worker_memory_mb", "attempts"},
+    "ledger": {"url"},
+    "sdv": {"accept_busl", "offering"},
+    "connectors": None,
+    "secrets": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one lab. Relative paths are relative to the folder of ``datalab.toml``.
+
+    ``territory`` is the ISO 3166-1 alpha-2 code of the country whose ground the lab's filesystem stands on. ``actor`` is who
+    acts when nobody is named. ``connectors`` are tables of the form {"kind": …, …} by name; ``secrets`` are references by
+    name: ``env:NAME`` or ``file:PATH``.
+    """
+
+    root: Path
+    name: str = "Data Lab"
+    home: Path = Path(".datalab")
+    pipelines: Path = Path("pipelines")
+    expectations: Path = Path("expectations")
+    participant: str = "did:web:datalab.example"
+    territory: str = ""
+    actor: str = ""
+    workers: int = 0
+    """Worker processes; 0 means one per core."""
+    worker_memory_mb: int = 0
+    """Limit of a worker's data segment in MiB; 0 means none."""
+    attempts: int = 3
+    ledger_url: str = ""
+    """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
+    sdv_accept_busl: bool = False
+    sdv_offering: str = "commercial"
+    connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, value: Path) -> Path:
+        """Return ``value`` as an absolute path."""
+        return value if value.is_absolute() else self.root / value
+
+    def secret(self, name: str) -> bytes:
+        """Return the bytes of a secret; the error names the reference and never the value."""
+        if name not in self.secrets:
+            raise NotFound.among("secret", name, self.secrets, where=f"{FILE_NAME}, [secrets]")
+        scheme, _, place = self.secrets[name].partition(":")
+        if scheme == "env":
+            value = os.environ.get(place, "").encode()
+        elif scheme == "file":
+            path = self.path(Path(place))
+            value = path.read_bytes().strip() if path.is_file() else b""
+        else:
+            raise SettingsError(
+                f"secret {name!r} must be a reference", where=f"{FILE_NAME}, [secrets]", next="write env:NAME or file:PATH"
+            )
+        if len(value) < 16:
+            raise SettingsError(
+                f"secret {name!r} is missing or shorter than 16 bytes",
+                where=self.secrets[name],
+                next="set it, for example from: python3 -c 'import secrets; print(secrets.token_hex(32))'",
+            )
+        return value
+
+
+def find_settings(start: Path | None = None) -> Settings:
+    """Find ``datalab.toml`` from ``start`` upwards (or at ``DATALAB_CONFIG``); without one, use defaults in ``start``."""
+    named = os.environ.get("DATALAB_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise SettingsError("the settings file does not exist", where=named, next="correct DATALAB_CONFIG or unset it")
+        return load_settings(path)
+    folder = (start or Path.cwd()).resolve()
+    for place in (folder, *folder.parents):
+        if (place / FILE_NAME).is_file():
+            return load_settings(place / FILE_NAME)
+    return _overridden(Settings(root=folder))
+
+
+def load_settings(path: Path) -> Settings:
+    """Read one settings file, strictly: an unknown section or key is an error that names the known ones."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"not valid TOML: {error}", where=str(path), next="correct the line it names") from None
+    values: dict[str, Any] = {}
+    for section, table in tables.items():
+        if section not in _SECTIONS or not isinstance(table, dict):
+            raise NotFound.among("section", section, _SECTIONS, where=str(path))
+        known = _SECTIONS[section]
+        for key in table:
+            if known is not None and key not in known:
+                raise NotFound.among("key", key, known, where=f"{path}, [{section}]")
+        if known is None:
+            values[section] = table
+        else:
+            prefix = f"{section}_" if section in {"ledger", "sdv"} else ""
+            values |= {prefix + key: value for key, value in table.items()}
+    for key in ("home", "pipelines", "expectations"):
+        if key in values:
+            values[key] = Path(values[key])
+    try:
+        settings = Settings(root=path.resolve().parent, **values)
+    except TypeError as error:
+        raise SettingsError(str(error), where=str(path)) from None
+    return _overridden(settings)
+
+
+def _overridden(settings: Settings) -> Settings:
+    """Apply ``DATALAB_HOME``, ``DATALAB_ACTOR``, ``DATALAB_WORKERS`` and ``DATALAB_LEDGER_URL``."""
+    import dataclasses
+
+    changes: dict[str, Any] = {}
+    if home := os.environ.get("DATALAB_HOME"):
+        changes["home"] = Path(home)
+    if actor := os.environ.get("DATALAB_ACTOR"):
+        changes["actor"] = actor
+    if url := os.environ.get("DATALAB_LEDGER_URL"):
+        changes["ledger_url"] = url
+    if workers := os.environ.get("DATALAB_WORKERS"):
+        if not workers.isdigit():
+            raise SettingsError(f"DATALAB_WORKERS is {workers!r}", next="give a whole number, 0 for one per core")
+        changes["workers"] = int(workers)
+    return dataclasses.replace(settings, **changes) if changes else settings

@@ -1,0 +1,1 @@
+"""Dagster on the same pipelines. The only package that imports dagster."""

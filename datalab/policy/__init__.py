@@ -1,0 +1,1 @@
+"""The policy engine: parse ODRL, decide, and say why. What it does not understand means no."""

@@ -1,0 +1,1 @@
+"""What plug-ins implement or need: the connector port, the hardened HTTP client, the safe landing folder."""

@@ -1,0 +1,103 @@
+"""The safe landing folder: where bytes from outside arrive, verified, before anything reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from datalab.errors import SourceError
+
+_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A file that arrived: its path, size and SHA-256 (hex)."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+class Landing:
+    """A folder of files named by their content. Mode 0700: what lands here is sensitive until proven otherwise."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.chmod(0o700)
+
+    @contextlib.contextmanager
+    def receive(self, name: str, *, limit: int, sha256: str | None = None) -> Iterator[Arrival]:
+        """Receive one file of at most ``limit`` bytes; it becomes visible, under its digest, only when the block ends well.
+
+        ``name`` comes from outside and is only used, cleaned, as the end of the file name.
+        """
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".arriving-", delete=False) as stream:
+            arrival = Arrival(name, stream, limit)
+            try:
+                yield arrival
+                stream.flush()
+                os.fsync(stream.fileno())
+                found = arrival.hash.hexdigest()
+                if sha256 and found != sha256:
+                    raise SourceError(
+                        f"the bytes of {safe_name(name)!r} differ from what was announced",
+                        where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                        next="fetch again; if it stays so, tell the provider",
+                    )
+                folder = self.root / found[:2]
+                folder.mkdir(exist_ok=True, mode=0o700)
+                path = folder / f"{found}-{safe_name(name)}"
+                Path(stream.name).replace(path)
+                arrival.landed = Landed(path, arrival.size, found)
+            except BaseException:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+
+    def find(self, sha256: str) -> Landed | None:
+        """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""
+        for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
+            hasher = hashlib.sha256()
+            with path.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    hasher.update(block)
+            if hasher.hexdigest() == sha256:
+                return Landed(path, path.stat().st_size, sha256)
+        return None
+
+
+class Arrival:
+    """A file on its way in: write blocks to it. ``landed`` is set once the file stands under its digest."""
+
+    def __init__(self, name: str, stream: IO[bytes], limit: int) -> None:
+        self.name = name
+        self.size = 0
+        self.hash = hashlib.sha256()
+        self.landed: Landed | None = None
+        self._stream = stream
+        self._limit = limit
+
+    def write(self, block: bytes) -> None:
+        """Append a block; raise ``SourceError`` beyond the limit."""
+        self.size += len(block)
+        if self.size > self._limit:
+            raise SourceError(
+                f"{safe_name(self.name)!r} is larger than the {self._limit} bytes allowed",
+                next="raise max_bytes of the connector in datalab.toml if this size is expected",
+            )
+        self.hash.update(block)
+        self._stream.write(block)
+
+
+def safe_name(name: str) -> str:
+    """Return the last path component of a foreign name, reduced to harmless characters; never empty, never hidden."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return _SAFE.sub("_", last).strip("._")[-100:] or "object"

@@ -1,0 +1,1 @@
+"""Expectation suites in Great Expectations' format, compiled to one pass over Arrow."""
