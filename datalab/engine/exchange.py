@@ -1,0 +1,119 @@
+"""The exchange of a keyed step: narrow keys out by partition, findings per partition, verdicts back by part.
+
+A keys file holds one record batch per partition, a verdicts file one per part, so that each reader maps the file and takes just
+its batch. The number of partitions follows from the rows, never from the workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from datalab.engine.context import WorkerContext
+from datalab.engine.folder import RunFolder
+from datalab.engine.plan import Plan
+from datalab.engine.task import Task
+from datalab.engine.worker import measured
+from datalab.errors import RunFailed
+from datalab.model.receipt import FileRef, Receipt, Rows
+from datalab.model.step import IDENTITY, ROW, SOURCE, KeyedStep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ROWS_PER_PARTITION = 200_000
+_MOST_PARTITIONS = 1024
+
+
+def partitions_for(rows: int) -> int:
+    """Return how many partitions a keyed step over ``rows`` rows gets."""
+    return max(1, min(_MOST_PARTITIONS, -(-rows // _ROWS_PER_PARTITION)))
+
+
+def write_keys(folder: RunFolder, name: str, keys: pl.DataFrame, partitions: int) -> FileRef:
+    """Write key rows (column ``key``: UInt64) cut by ``key % partitions``."""
+    if keys.schema.get("key") != pl.UInt64:
+        raise RunFailed("a keyed step must give its key rows a UInt64 column 'key'", next="correct keys() of the step")
+    return write_partitioned(folder, name, keys, (pl.col("key") % partitions).cast(pl.UInt32), partitions)
+
+
+def write_partitioned(folder: RunFolder, name: str, frame: pl.DataFrame, place: pl.Expr, count: int) -> FileRef:
+    """Write ``frame`` as ``count`` record batches; row order is kept within each."""
+    ordered = frame.with_columns(place.alias("_dl_place")).sort("_dl_place", maintain_order=True)
+    starts = ordered["_dl_place"].search_sorted(pl.Series(range(count + 1), dtype=pl.UInt32), side="left").to_list()
+    table = ordered.drop("_dl_place").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start, stop in zip(starts, starts[1:], strict=False):
+            piece = table.slice(start, stop - start).combine_chunks().to_batches()
+            yield piece[0] if piece else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+    return folder.write_frame(name, batches(), table.schema)
+
+
+def read_batch(path: Path, place: int) -> pl.DataFrame:
+    """Read one record batch of a partitioned file."""
+    with pa.memory_map(str(path)) as source:
+        frame = pl.from_arrow(pa.ipc.open_file(source).get_batch(place))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Reduce one partition. ``detail``: ``keys``, the key files of all parts in order."""
+    started = time.perf_counter()
+    step = _keyed_step(plan, task)
+    keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
+    keys = keys.sort("key", *IDENTITY, maintain_order=True)
+    findings = step.reduce(keys, WorkerContext(plan.pipeline.seed, task.part, plan, folder))
+    ref = folder.write_rows(f"findings/{task.stage:02d}/{task.part:06d}.arrow", findings)
+    receipt = Receipt(plan.id, task.stage, task.part, Rows(), {"findings": ref}, attempt=task.attempt)
+    return measured(receipt, started)
+
+
+def settle(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Settle all findings and cut the verdicts by part. ``detail``: ``findings`` (files), ``parts`` ([source, first, last] each)."""
+    started = time.perf_counter()
+    step = _keyed_step(plan, task)
+    context = WorkerContext(plan.pipeline.seed, task.part, plan, folder)
+    verdicts = step.settle((folder.read_rows(name) for name in task.detail["findings"]), context)
+    verdicts = verdicts.select(
+        pl.col(SOURCE).cast(pl.UInt32), pl.col(ROW).cast(pl.UInt64), pl.col("reason").cast(pl.String)
+    ).sort(IDENTITY)
+    if verdicts.select(IDENTITY).is_duplicated().any():
+        raise RunFailed(
+            f"{plan.labels[plan.stages[task.stage].keyed or 0]} names a row twice", next="correct settle() of the step"
+        )
+    ref = write_partitioned(folder, _verdicts(task.stage), verdicts, *_part_of(task.detail["parts"]))
+    receipt = Receipt(plan.id, task.stage, task.part, Rows(), {"verdicts": ref}, attempt=task.attempt)
+    return measured(receipt, started)
+
+
+def verdicts_of_part(folder: RunFolder, stage: int, part: int) -> pl.DataFrame:
+    """Return the settled verdicts for one part: identity and ``reason``."""
+    return read_batch(folder.path(_verdicts(stage)), part)
+
+
+def _verdicts(stage: int) -> str:
+    return f"verdicts/{stage:02d}.arrow"
+
+
+def _part_of(parts: list[list[int]]) -> tuple[pl.Expr, int]:
+    """Return the expression that finds each row's part from the parts' [source, first, last] ranges, which ascend."""
+    starts = pl.Series([(source << 44) | first for source, first, _last in parts], dtype=pl.UInt64)
+    place = pl.col(SOURCE).cast(pl.UInt64) * (1 << 44) + pl.col(ROW)
+    return place.map_batches(
+        lambda at: starts.search_sorted(at, side="right").cast(pl.UInt32) - 1, return_dtype=pl.UInt32
+    ), len(parts)
+
+
+def _keyed_step(plan: Plan, task: Task) -> KeyedStep:
+    keyed = plan.stages[task.stage].keyed
+    assert keyed is not None
+    step = plan.pipeline.steps[keyed]
+    assert isinstance(step, KeyedStep)
+    return step

@@ -1,0 +1,184 @@
+"""The run folder: where a run keeps its plan, its parts and its receipts, safe against a kill at any moment.
+
+Every file appears under its final name only when it is whole: written under a temporary name in the same folder, synced, renamed.
+A receipt comes last, so its presence means that everything it names is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datalab.errors import RunFailed
+from datalab.model.receipt import FileRef, Receipt
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from datalab.engine.plan import Plan
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths of one run. ``root`` is ``runs/<plan id>`` in the lab's home, mode 0700."""
+
+    root: Path
+
+    def create_root(self) -> None:
+        """Make the folder, for its owner only."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.chmod(0o700)
+
+    def sweep(self) -> None:
+        """Remove what an interrupted run left half-written. Only for who holds the run's lock."""
+        for orphan in self.root.rglob(".writing-*"):
+            orphan.unlink(missing_ok=True)
+
+    def path(self, name: str) -> Path:
+        """Return the absolute path of ``name``, which is relative to the run folder."""
+        return self.root / name
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file atomically."""
+        with writing(self.path(name)) as temporary:
+            temporary.write_bytes(data)
+
+    def save_plan(self, plan: Plan) -> None:
+        """Keep the plan for the workers."""
+        self.write("plan.pickle", pickle.dumps(plan, protocol=5))
+
+    def load_plan(self) -> Plan:
+        """Load the plan that this folder was made for."""
+        plan: Plan = pickle.loads(self.path("plan.pickle").read_bytes())  # noqa: S301 - our own file in a 0700 folder
+        return plan
+
+    def write_frame(self, name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> FileRef:
+        """Write record batches as one Arrow IPC file with lz4 buffers."""
+        import pyarrow as pa
+
+        rows = 0
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with writing(self.path(name)) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as writer:
+            for batch in batches:
+                rows += batch.num_rows
+                writer.write_batch(batch)
+        return self.refer(name, rows)
+
+    def write_rows(self, name: str, frame: pl.DataFrame) -> FileRef:
+        """Write one frame as an Arrow IPC file."""
+        table = frame.rechunk().to_arrow(compat_level=_layout())
+        return self.write_frame(name, iter(table.to_batches()), table.schema)
+
+    def read_rows(self, name: str) -> pl.DataFrame:
+        """Read a file that `write_rows` wrote."""
+        import polars as pl
+        import pyarrow as pa
+
+        with pa.memory_map(str(self.path(name))) as source:
+            frame = pl.from_arrow(pa.ipc.open_file(source).read_all())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def refer(self, name: str, rows: int) -> FileRef:
+        """Describe a file that is in place."""
+        path = self.path(name)
+        return FileRef(path=name, rows=rows, bytes=path.stat().st_size, sha256=file_sha256(path))
+
+    def receipt_path(self, phase: int, part: int) -> Path:
+        """Where the receipt of a part stands."""
+        return self.root / "receipts" / f"{phase:02d}" / f"{part:06d}.json"
+
+    def write_receipt(self, receipt: Receipt) -> None:
+        """Write a receipt: the last act of a part."""
+        path = self.receipt_path(receipt.phase, receipt.part)
+        with writing(path) as temporary:
+            temporary.write_bytes(receipt.to_bytes())
+
+    def receipt(self, phase: int, part: int, *, deep: bool = False) -> Receipt | None:
+        """Return the receipt of a part if there is one that holds; ``deep`` also hashes the files it names."""
+        path = self.receipt_path(phase, part)
+        try:
+            receipt = Receipt.from_json(json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            path.unlink(missing_ok=True)
+            return None
+        if all(self._whole(ref, deep=deep) for ref in receipt.files.values()):
+            return receipt
+        path.unlink(missing_ok=True)
+        return None
+
+    def _whole(self, ref: FileRef, *, deep: bool) -> bool:
+        path = self.path(ref.path)
+        if not path.is_file() or path.stat().st_size != ref.bytes:
+            return False
+        return not deep or file_sha256(path) == ref.sha256
+
+
+class writing:  # noqa: N801 - reads as a verb where it is used
+    """Give a temporary path beside ``path``; on success sync and rename it, on failure remove it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+
+    def __enter__(self) -> Path:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise disk_error(error, self.path) from error
+            return
+        try:
+            with self.temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self.temporary.replace(self.path)
+        except OSError as failure:
+            self.temporary.unlink(missing_ok=True)
+            raise disk_error(failure, self.path) from failure
+
+
+def disk_error(error: OSError, path: Path) -> RunFailed:
+    """Say plainly that a file could not be written, and that nothing is lost."""
+    return RunFailed(
+        f"cannot write: {error.strerror or error}",
+        where=str(path.parent),
+        next="make room (or mend the folder) and run again: finished parts are kept",
+    )
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in ``path`` durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hex."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _layout() -> pl.CompatLevel:
+    import polars as pl
+
+    return pl.CompatLevel.oldest()

@@ -1,0 +1,114 @@
+"""Intake: one source object, read once, into parts of a fixed number of rows; what cannot be read is quarantined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import polars as pl
+
+from datalab.engine.folder import RunFolder
+from datalab.engine.plan import Input, Plan
+from datalab.engine.records import tally, write_quarantine
+from datalab.engine.task import Task
+from datalab.engine.worker import measured
+from datalab.errors import ReadError
+from datalab.formats import Fault, read
+from datalab.model.receipt import FileRef, Receipt, Rows
+from datalab.model.step import IDENTITY, ROW, SOURCE
+
+LABEL = "00 intake"
+_REFERENCE_ROWS = 5_000_000
+
+
+def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Read source object ``task.part`` and write its parts. The receipt's facts list them: source, first, last, rows."""
+    started = time.perf_counter()
+    source = plan.inputs[task.part]
+    files: dict[str, FileRef] = {}
+    parts: list[list[int]] = []
+    faults: list[pl.DataFrame] = []
+    kept = 0
+    for chunk in read(source.object.path, source.options, batch_rows=plan.pipeline.part_rows):
+        if chunk.faults:
+            faults.append(_fault_records(source.object.ordinal, chunk.faults))
+        if chunk.frame.schema != plan.schema_in:
+            raise ReadError(
+                f"the columns change in the middle of {source.object.name}",
+                where=f"record {chunk.rows[0] if len(chunk.rows) else 0}",
+                next="declare the columns and types in Source(read=…)",
+            )
+        if not chunk.frame.height:
+            continue
+        frame = chunk.frame.with_columns(
+            pl.lit(source.object.ordinal, pl.UInt32).alias(SOURCE), chunk.rows.cast(pl.UInt64).alias(ROW)
+        )
+        name = f"rows/{task.stage:02d}/{task.part:04d}-{len(parts):06d}.arrow"
+        files[f"rows-{len(parts):06d}"] = folder.write_rows(name, frame)
+        parts.append([source.object.ordinal, int(frame[ROW][0]), int(frame[ROW][-1]), frame.height])
+        kept += frame.height
+    quarantine = write_quarantine(folder, f"quarantine/{task.stage:02d}/{task.part:06d}.parquet", faults)
+    if quarantine:
+        files["quarantine"] = quarantine
+    bad = sum(frame.height for frame in faults)
+    return measured(
+        Receipt(
+            plan=plan.id,
+            phase=task.stage,
+            part=task.part,
+            rows=Rows(rows_in=kept + bad, kept=kept, quarantined=tally(faults, "code")),
+            files=files,
+            facts={"parts": parts},
+            attempt=task.attempt,
+        ),
+        started,
+    )
+
+
+def take_in_references(plan: Plan, folder: RunFolder) -> None:
+    """Read the reference tables, whole, and keep them for the workers. A broken record in one is an error, not a quarantine."""
+    for name, inputs in plan.references.items():
+        path = f"references/{name}.arrow"
+        if not folder.path(path).is_file():
+            folder.write_rows(path, pl.concat(list(_reference_frames(name, inputs))))
+
+
+def _reference_frames(name: str, inputs: tuple[Input, ...]) -> Iterator[pl.DataFrame]:
+    rows = 0
+    for item in inputs:
+        for chunk in read(item.object.path, item.options, batch_rows=65_536):
+            if chunk.faults:
+                raise ReadError(
+                    f"reference {name!r} has a broken record ({chunk.faults[0].code})",
+                    where=f"{item.object.name}, line {chunk.faults[0].line}",
+                    next="a reference must be whole: correct it, or name another distribution",
+                )
+            rows += chunk.frame.height
+            if rows > _REFERENCE_ROWS:
+                raise ReadError(
+                    f"reference {name!r} has more than {_REFERENCE_ROWS} rows",
+                    where=item.object.name,
+                    next="join the other way round: make the larger table the source",
+                )
+            yield chunk.frame
+
+
+def _fault_records(source: int, faults: tuple[Fault, ...]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            SOURCE: [source] * len(faults),
+            ROW: [fault.row for fault in faults],
+            "step": [LABEL] * len(faults),
+            "code": [fault.code for fault in faults],
+            "line": [fault.line for fault in faults],
+            "payload": [fault.payload for fault in faults],
+        },
+        schema={
+            SOURCE: pl.UInt32,
+            ROW: pl.UInt64,
+            "step": pl.String,
+            "code": pl.String,
+            "line": pl.UInt64,
+            "payload": pl.String,
+        },
+    ).sort(IDENTITY)

@@ -1,0 +1,248 @@
+"""The plan: a pipeline bound to its sources, cut into stages, fingerprinted, all before the first row is read."""
+
+from __future__ import annotations
+
+import enum
+import hmac
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from datalab.engine.lineage import ColumnOrigin, compose
+from datalab.errors import SchemaError, UsageError
+from datalab.formats import ReadOptions, schema_of
+from datalab.model.agreement import SourceObject
+from datalab.model.canonical import describe, digest
+from datalab.model.pipeline import Pipeline
+from datalab.model.settings import Settings
+from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, MapStep
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from datalab.quality import Suite
+
+ENGINE_VERSION = 1
+"""Goes up when the engine itself gives other results for the same plan."""
+SPLIT = "_dl_split"
+_SAMPLE_ROWS = 2_000
+
+
+class StageKind(enum.StrEnum):
+    """What the tasks of a stage do."""
+
+    INTAKE = "intake"
+    MAP = "map"
+    REDUCE = "reduce"
+    SETTLE = "settle"
+    FIT = "fit"
+    GENERATE = "generate"
+    SHARDS = "shards"
+    UNIQUE = "unique"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One physical pass. ``steps`` are the places of the fused steps; ``keyed`` the step whose keys it deals with, or None."""
+
+    number: int
+    kind: StageKind
+    steps: tuple[int, ...] = ()
+    keyed: int | None = None
+
+    def describe(self, labels: Sequence[str]) -> str:
+        """Say in one line what the stage does."""
+        words = [str(self.kind)]
+        if self.steps:
+            words.append(" | ".join(labels[step] for step in self.steps))
+        if self.keyed is not None:
+            words.append(("keys for " if self.kind == StageKind.MAP else "") + labels[self.keyed])
+        return ": ".join(words[:1] + ["; ".join(words[1:])]) if len(words) > 1 else words[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A landed object with the reader options that were given or detected for it."""
+
+    object: SourceObject
+    options: ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides the result of a run. ``id`` leaves out names, paths, ports, times and agreement ids."""
+
+    id: str
+    pipeline: Pipeline
+    inputs: tuple[Input, ...]
+    references: Mapping[str, tuple[Input, ...]]
+    schema_in: pl.Schema
+    bound: tuple[Bound, ...]
+    stages: tuple[Stage, ...]
+    lineage: tuple[ColumnOrigin, ...]
+    suite: Suite | None
+    settings: Settings
+    key_ids: Mapping[str, str]
+
+    @property
+    def schema_out(self) -> pl.Schema:
+        """Schema of the released rows."""
+        return self.bound[-1].schema if self.bound else self.schema_in
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the steps."""
+        return self.pipeline.labels
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan for people and for ``datalab plan --json``."""
+        return {
+            "plan": self.id,
+            "pipeline": self.pipeline.name,
+            "fingerprint": self.pipeline.fingerprint,
+            "sources": [
+                {
+                    "ordinal": item.object.ordinal,
+                    "name": item.object.name,
+                    "bytes": item.object.bytes,
+                    "sha256": item.object.sha256,
+                    "reader": item.options.as_json(),
+                }
+                for item in self.inputs
+            ],
+            "schema_in": {name: str(kind) for name, kind in self.schema_in.items()},
+            "schema_out": {name: str(kind) for name, kind in self.schema_out.items()},
+            "stages": [stage.describe(self.labels) for stage in self.stages],
+            "lineage": [origin.as_json() for origin in self.lineage],
+            "expectations": len(self.suite.expectations) if self.suite else 0,
+            "keys": dict(self.key_ids),
+        }
+
+
+def make_plan(
+    pipeline: Pipeline,
+    inputs: Sequence[Input],
+    references: Mapping[str, Sequence[Input]],
+    settings: Settings,
+    suite: Suite | None,
+) -> Plan:
+    """Bind ``pipeline`` to its landed inputs; raise ``UsageError`` (``SchemaError``) where they do not go together."""
+    if not inputs:
+        raise UsageError("the source has no objects", where=f"pipeline {pipeline.name}", next="look at it with datalab profile")
+    schema_in = _common_schema(pipeline, inputs)
+    bound: list[Bound] = []
+    schema = schema_in
+    for label, step in zip(pipeline.labels, pipeline.steps, strict=True):
+        try:
+            bound.append(step.bind(schema))
+        except SchemaError as error:
+            raise SchemaError(error.what, where=f"pipeline {pipeline.name}, {label}", next=error.next) from None
+        schema = bound[-1].schema
+    _check_splits(pipeline, schema)
+    if suite is not None:
+        suite.bind(schema)
+    key_ids = {
+        name: key_id(settings.secret(name)) for name in sorted({name for step in pipeline.steps for name in step.secrets})
+    }
+    return Plan(
+        id=_plan_id(pipeline, inputs, references, suite, key_ids),
+        pipeline=pipeline,
+        inputs=tuple(inputs),
+        references={name: tuple(items) for name, items in references.items()},
+        schema_in=schema_in,
+        bound=tuple(bound),
+        stages=_stages(pipeline),
+        lineage=compose(schema_in.names(), list(zip(pipeline.labels, bound, strict=True))),
+        suite=suite,
+        settings=settings,
+        key_ids=key_ids,
+    )
+
+
+def key_id(key: bytes) -> str:
+    """Name a key without revealing it: the first 16 hex digits of an HMAC under it."""
+    return hmac.digest(key, b"datalab key id", "sha256").hex()[:16]
+
+
+def _common_schema(pipeline: Pipeline, inputs: Sequence[Input]) -> pl.Schema:
+    schemas = [schema_of(item.object.path, item.options, _SAMPLE_ROWS) for item in inputs]
+    for item, schema in zip(inputs, schemas, strict=True):
+        if schema != schemas[0]:
+            different = sorted(set(schema.items()) ^ set(schemas[0].items()), key=str)
+            raise SchemaError(
+                f"the objects of the source have different columns: {', '.join(f'{n}: {t}' for n, t in different[:4])}",
+                where=f"pipeline {pipeline.name}, {item.object.name}",
+                next="name one table or distribution, or split the source into two pipelines",
+            )
+    reserved = [name for name in schemas[0].names() if name.startswith("_dl_")]
+    if reserved:
+        raise SchemaError(f"column {reserved[0]!r} uses the reserved prefix _dl_", where=f"pipeline {pipeline.name}")
+    return schemas[0]
+
+
+def _check_splits(pipeline: Pipeline, schema: pl.Schema) -> None:
+    for column in pipeline.splits.together:
+        if column not in schema:
+            raise SchemaError.column(column, schema.names(), where=f"pipeline {pipeline.name}, splits.together")
+    if not [name for name in schema.names() if name not in IDENTITY]:
+        raise SchemaError("no column is left to release", where=f"pipeline {pipeline.name}")
+
+
+def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
+    """Fuse neighbouring row-wise steps into one pass; a keyed step ends a pass, a generating one replaces the rows."""
+    stages = [Stage(0, StageKind.INTAKE)]
+
+    def add(kind: StageKind, steps: Sequence[int] = (), keyed: int | None = None) -> None:
+        stages.append(Stage(len(stages), kind, tuple(steps), keyed))
+
+    fused: list[int] = []
+    generate: int | None = None
+    for place, step in enumerate(pipeline.steps):
+        if isinstance(step, MapStep):
+            fused.append(place)
+        elif isinstance(step, KeyedStep):
+            add(StageKind.MAP, fused, place)
+            add(StageKind.REDUCE, keyed=place)
+            add(StageKind.SETTLE, keyed=place)
+            fused = []
+        elif isinstance(step, GenerateStep):
+            generate = place
+        else:
+            raise UsageError(
+                f"{type(step).__name__} is neither a MapStep, a KeyedStep nor a GenerateStep",
+                where=f"pipeline {pipeline.name}, {pipeline.labels[place]}",
+            )
+    add(StageKind.MAP, fused)
+    if generate is not None:
+        add(StageKind.FIT, (generate,))
+        add(StageKind.GENERATE, (generate,))
+    add(StageKind.SHARDS)
+    add(StageKind.UNIQUE)
+    return tuple(stages)
+
+
+def _plan_id(
+    pipeline: Pipeline,
+    inputs: Sequence[Input],
+    references: Mapping[str, Sequence[Input]],
+    suite: Suite | None,
+    key_ids: Mapping[str, str],
+) -> str:
+    import polars as pl
+    import pyarrow as pa
+
+    def content(items: Sequence[Input]) -> list[list[Any]]:
+        return [[item.object.sha256, item.options.as_json()] for item in items]
+
+    return digest(
+        {
+            "engine": ENGINE_VERSION,
+            "pipeline": pipeline.fingerprint,
+            "inputs": content(inputs),
+            "references": {name: content(items) for name, items in references.items()},
+            "suite": digest(describe(suite)) if suite else "",
+            "keys": dict(key_ids),
+            "libraries": {"polars": pl.__version__, "pyarrow": pa.__version__, "python": platform.python_version_tuple()[1]},
+        }
+    )[:32]

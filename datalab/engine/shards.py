@@ -1,0 +1,132 @@
+"""The last pass: shards of a fixed number of rows, their provenance, their content digest, and the expectations on them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datalab.engine.exchange import read_batch, write_partitioned
+from datalab.engine.folder import RunFolder, writing
+from datalab.engine.plan import SPLIT, Plan
+from datalab.engine.records import write_identity_table
+from datalab.engine.task import Task
+from datalab.engine.worker import measured
+from datalab.kernels.content import schema_description, table_digest
+from datalab.model.receipt import FileRef, Receipt, Rows
+from datalab.model.sidecar import provenance_schema
+from datalab.model.step import IDENTITY
+from datalab.quality import compile_suite
+
+if TYPE_CHECKING:
+    from datalab.quality import Checks
+
+_ROW_GROUP = 8_192
+
+
+def shard_name(split: str, number: int) -> str:
+    """Return the path of a shard in the release."""
+    return f"data/{split}/part-{number:05d}.parquet"
+
+
+def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Write one shard.
+
+    ``detail``: ``split`` (name), ``place`` (its number among the splits), ``number`` (of the shard in the split), ``pieces``
+    ([rows file, first, count] each, counted among the file's rows of this split), ``partitions``.
+    """
+    started = time.perf_counter()
+    split, number = task.detail["split"], task.detail["number"]
+    pieces = [
+        folder.read_rows(name).filter(pl.col(SPLIT) == task.detail["place"]).slice(first, count)
+        for name, first, count in task.detail["pieces"]
+    ]
+    frame = pl.concat(pieces).rechunk()
+    identity = frame.select(IDENTITY)
+    frame = frame.drop(*IDENTITY, SPLIT)
+    table = released_table(frame)
+    name = f"out/{shard_name(split, number)}"
+    _write_parquet(folder, name, table)
+    files = {
+        "shard": folder.refer(name, table.num_rows),
+        "provenance": write_identity_table(
+            folder, f"provenance/{split}-{number:05d}.parquet", identity.to_arrow().cast(provenance_schema())
+        ),
+    }
+    facts: dict[str, Any] = {
+        "split": split,
+        "number": number,
+        "content": table_digest(table),
+        "schema": schema_description(table.schema),
+        "arrow_schema": table.schema.serialize().to_pybytes().hex(),
+    }
+    if plan.suite is not None:
+        checks = compile_suite(plan.suite, plan.schema_out)
+        facts["partial"] = checks.partial(frame, task.part)
+        if ref := _write_check_keys(folder, checks, frame, task):
+            files["keys"] = ref
+    receipt = Receipt(
+        plan=plan.id,
+        phase=task.stage,
+        part=task.part,
+        rows=Rows(rows_in=table.num_rows, kept=table.num_rows),
+        files=files,
+        facts=facts,
+        attempt=task.attempt,
+    )
+    return measured(receipt, started)
+
+
+def released_table(frame: pl.DataFrame) -> pa.Table:
+    """Return the rows as they are released: plain string and list types that every Arrow reader knows."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.cast(pa.schema([pa.field(item.name, _plain(item.type)) for item in table.schema])).combine_chunks()
+
+
+def reduce_unique(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Reduce one partition of the uniqueness checks' keys. ``detail``: ``keys``, the key files of all shards."""
+    started = time.perf_counter()
+    assert plan.suite is not None
+    checks = compile_suite(plan.suite, plan.schema_out)
+    keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
+    facts = {"unique": checks.reduce_keys(keys)}
+    return measured(Receipt(plan.id, task.stage, task.part, Rows(), {}, facts=facts, attempt=task.attempt), started)
+
+
+def _write_check_keys(folder: RunFolder, checks: Checks, frame: pl.DataFrame, task: Task) -> FileRef | None:
+    keys = checks.keys(frame)
+    if keys is None:
+        return None
+    partitions = task.detail["partitions"]
+    place = (pl.col("key") % partitions).cast(pl.UInt32)
+    return write_partitioned(folder, f"keys/{task.stage:02d}/{task.part:06d}.arrow", keys, place, partitions)
+
+
+def _write_parquet(folder: RunFolder, name: str, table: pa.Table) -> None:
+    with writing(folder.path(name)) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            compression_level=3,
+            row_group_size=_ROW_GROUP,
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        )
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind):
+        return pa.binary()
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return pa.list_(pa.field("item", _plain(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(item.name, _plain(item.type)) for item in kind])
+    if pa.types.is_dictionary(kind):
+        return pa.string()
+    return kind
