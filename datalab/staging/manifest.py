@@ -1,0 +1,62 @@
+"""Manifests on disk: read one with all its checks, describe the files it names, write it last."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from datalab.errors import NotFound
+from datalab.model.manifest import Manifest
+from datalab.staging.layout import MANIFEST
+
+_BLOCK = 1 << 20
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a release folder; raise ``VerificationFailed`` when it was altered."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise NotFound("no manifest: this is not a release folder", where=str(folder), next="name the folder that holds manifest.json")
+    return Manifest.from_bytes(path.read_bytes(), where=str(path))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Path:
+    """Write the manifest atomically. Everything it names must be in place already."""
+    path = folder / MANIFEST
+    temporary = folder / f".{MANIFEST}.writing-{os.getpid()}"
+    with temporary.open("wb") as stream:
+        stream.write(manifest.to_bytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    sync_folder(folder)
+    return path
+
+
+def describe_files(folder: Path, skip: frozenset[str] = frozenset()) -> dict[str, dict[str, int | str]]:
+    """Return size and SHA-256 of every file under ``folder`` except shards, the manifest and ``skip``, by relative path."""
+    found: dict[str, dict[str, int | str]] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != MANIFEST and not name.startswith("data/") and name not in skip:
+            found[name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    return found
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hex."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

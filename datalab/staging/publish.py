@@ -1,0 +1,67 @@
+"""Verified, then visible: build a release folder beside its place, read it back, and rename it there in one move."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from datalab.errors import RunFailed
+from datalab.model.manifest import Manifest
+from datalab.staging.manifest import describe_files, sync_folder, write_manifest
+from datalab.staging.verify import verify_release
+
+
+def publish(
+    target: Path,
+    shards: Mapping[str, Path],
+    write_files: Callable[[Path], None],
+    manifest: Callable[[dict[str, dict[str, Any]]], Manifest],
+) -> Manifest:
+    """Make the folder ``target`` appear, whole, or not at all.
+
+    ``shards`` maps paths in the release to files that exist; they are linked (or copied, across filesystems), not moved.
+    ``write_files(folder)`` writes everything else; ``manifest(files)`` builds the manifest from the descriptions of those files.
+    """
+    building = target.parent / f".building-{target.name}"
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        building.mkdir(parents=True, mode=0o755)
+        for name, source in shards.items():
+            place = building / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(source, place)
+        write_files(building)
+        _sync_tree(building)
+        made = manifest(describe_files(building))
+        write_manifest(building, made)
+        verify_release(building)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building.rename(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise RunFailed(
+            f"cannot write the release: {error.strerror or error}", where=str(target), next="make room and run again; nothing is lost"
+        ) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return made
+
+
+def _link_or_copy(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Make every file and folder under ``folder`` durable before the manifest speaks for them."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
