@@ -142,7 +142,9 @@ class SqliteLedger:
                 whole = False
             if not whole or event is None:
                 raise VerificationFailed(
-                    f"the ledger was altered at event {row[0]}" if row[0] == number else f"event {number} is missing from the ledger",
+                    f"the ledger was altered at event {row[0]}"
+                    if row[0] == number
+                    else f"event {number} is missing from the ledger",
                     where=str(self.path),
                     next="restore the ledger from a backup; what was appended after this event cannot be trusted",
                 )

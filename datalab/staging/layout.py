@@ -70,7 +70,9 @@ def find_release(reference: str, store: Store) -> Path:
     name, version = match["name"], match["version"] or "latest"
     versions = store.versions(name)
     if not versions:
-        raise NotFound.among("release", name, [known for known in store.names() if store.versions(known)], where=str(store.releases))
+        raise NotFound.among(
+            "release", name, [known for known in store.names() if store.versions(known)], where=str(store.releases)
+        )
     if version == "latest":
         return store.release(name, versions[-1])
     if version.isdigit() and int(version) in versions:

@@ -17,7 +17,9 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a release folder; raise ``VerificationFailed`` when it was altered."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise NotFound("no manifest: this is not a release folder", where=str(folder), next="name the folder that holds manifest.json")
+        raise NotFound(
+            "no manifest: this is not a release folder", where=str(folder), next="name the folder that holds manifest.json"
+        )
     return Manifest.from_bytes(path.read_bytes(), where=str(path))
 
 

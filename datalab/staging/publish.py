@@ -43,7 +43,9 @@ def publish(
         sync_folder(target.parent)
     except OSError as error:
         raise RunFailed(
-            f"cannot write the release: {error.strerror or error}", where=str(target), next="make room and run again; nothing is lost"
+            f"cannot write the release: {error.strerror or error}",
+            where=str(target),
+            next="make room and run again; nothing is lost",
         ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)

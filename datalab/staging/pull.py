@@ -25,7 +25,9 @@ def pull(
     """
     manifest = read_manifest(release)
     if not manifest.version:
-        raise UsageError("a candidate cannot be pulled", where=str(release), next=f"approve it first: datalab approve {manifest.name}")
+        raise UsageError(
+            "a candidate cannot be pulled", where=str(release), next=f"approve it first: datalab approve {manifest.name}"
+        )
     check_grant(decision, Door.STAGE, manifest.digest, str(destination), decision.recipient)
     target = destination / manifest.name / manifest.version
     if (target / MANIFEST).is_file():

@@ -1,0 +1,158 @@
+"""Acquire: find the offer, decide, agree, fetch. Nothing is read without an agreement that covers the purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from datalab.engine.plan import Input
+from datalab.errors import NotFound, PolicyRefusal, SourceError
+from datalab.formats import ReadOptions, detect
+from datalab.lab.lab import ENGINE, Lab
+from datalab.model.agreement import Agreement, Intent, SourceObject
+from datalab.model.decision import Door
+from datalab.model.offer import Distribution, Offer
+from datalab.model.pipeline import Pipeline, Source
+from datalab.policy import acquire_subject, decide
+from datalab.ports.connector import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """What a pipeline may work on: offers, agreements, and the landed objects with their reader options."""
+
+    offers: tuple[Offer, ...]
+    agreements: tuple[Agreement, ...]
+    inputs: tuple[Input, ...]
+    references: dict[str, tuple[Input, ...]]
+
+    @property
+    def objects(self) -> tuple[SourceObject, ...]:
+        """All landed objects, the main source's first."""
+        items = [*self.inputs, *(item for items in self.references.values() for item in items)]
+        return tuple(item.object for item in items)
+
+
+def acquire(lab: Lab, pipeline: Pipeline, progress: Progress) -> Acquired:
+    """Acquire the source and the references of ``pipeline``; raise ``PolicyRefusal`` where the terms say no."""
+    intent = intent_of(lab, pipeline)
+    known: dict[tuple[str, str], tuple[Offer, Agreement, list[SourceObject]]] = {}
+    offers: dict[str, Offer] = {}
+    agreements: dict[str, Agreement] = {}
+
+    def get(source: Source, reference: str) -> list[Input]:
+        place = (source.dataset, source.distribution)
+        if place not in known:
+            known[place] = _acquire_source(lab, source, intent, progress)
+        offer, agreement, objects = known[place]
+        offers[offer.dataset_id] = offer
+        agreements[agreement.id] = agreement
+        return [
+            Input(replace(item, ordinal=place, reference=reference), _reader(source, item))
+            for place, item in enumerate(objects)
+        ]
+
+    inputs = get(pipeline.source, "")
+    references = {name: tuple(get(source, name)) for name, source in pipeline.references.items()}
+    return Acquired(tuple(offers.values()), tuple(agreements.values()), tuple(inputs), references)
+
+
+def intent_of(lab: Lab, pipeline: Pipeline) -> Intent:
+    """Return what ``pipeline`` wants to do, in the words that terms are measured against."""
+    return Intent(
+        purpose=pipeline.purpose.code,
+        purpose_text=pipeline.purpose.text,
+        legal_basis=pipeline.legal_basis,
+        territory=lab.settings.territory,
+        commercial=pipeline.purpose.commercial,
+    )
+
+
+def find_offer(lab: Lab, dataset: str) -> Offer:
+    """Return the offer for ``connector:dataset-id``, or for a path of the steward's own."""
+    connector, _, identifier = dataset.partition(":")
+    if not identifier:
+        connector, identifier = "files", str(lab.settings.path(lab.settings.root / dataset))
+    return lab.connector(connector).offer(identifier)
+
+
+def _acquire_source(
+    lab: Lab, source: Source, intent: Intent, progress: Progress
+) -> tuple[Offer, Agreement, list[SourceObject]]:
+    offer = find_offer(lab, source.dataset)
+    if source.attestation:
+        offer = replace(offer, description=source.attestation)
+    subject = f"{offer.connector}:{offer.dataset_id}"
+    lab.record("offer.discovered", subject, _offer_facts(offer))
+    decision = decide(
+        Door.ACQUIRE,
+        [offer.policy],
+        intent,
+        subject=acquire_subject(offer, intent),
+        target=lab.settings.territory,
+        recipient="",
+        actor=lab.actor,
+        at=datetime.now(UTC),
+        facts={"personal_data": offer.personal_data},
+    )
+    lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
+    if not decision.permitted:
+        raise PolicyRefusal(
+            f"the terms of {offer.title!r} do not permit this: {' '.join(decision.reasons)}",
+            where=f"{subject}, purpose {intent.purpose}",
+            next="choose another purpose or another offer, or ask the data holder for other terms",
+        )
+    connector = lab.connector(offer.connector)
+    agreement = connector.negotiate(offer, intent, decision)
+    lab.record("agreement.concluded", agreement.id, _agreement_facts(agreement))
+    distribution = _choose(source, offer)
+    objects = connector.fetch(agreement, offer, distribution.id, lab.landing, decision, progress)
+    if not objects:
+        raise SourceError(
+            "the distribution has no objects", where=f"{subject}, {distribution.id}", next="choose another distribution"
+        )
+    for item in objects:
+        facts = {"name": item.name, "bytes": item.bytes, "format": item.format, "dataset": subject, "agreement": agreement.id}
+        lab.record("object.landed", item.sha256, facts, actor=ENGINE)
+    return offer, agreement, objects
+
+
+def _choose(source: Source, offer: Offer) -> Distribution:
+    by_id = {item.id: item for item in offer.distributions}
+    if source.distribution:
+        if source.distribution not in by_id:
+            raise NotFound.among("distribution", source.distribution, by_id, where=source.dataset)
+        return by_id[source.distribution]
+    if not by_id:
+        raise SourceError("the offer has no distribution", where=source.dataset, next="ask the data holder")
+    return next(iter(by_id.values()))
+
+
+def _reader(source: Source, item: SourceObject) -> ReadOptions:
+    return detect(item.path, {"format": item.format, **source.read})
+
+
+def _offer_facts(offer: Offer) -> dict[str, object]:
+    return {
+        "title": offer.title,
+        "holder": offer.holder,
+        "licence": offer.licence,
+        "offer": offer.offer_id,
+        "personal_data": offer.personal_data,
+        "distributions": len(offer.distributions),
+        "policy_sha256": offer.policy.sha256,
+    }
+
+
+def _agreement_facts(agreement: Agreement) -> dict[str, object]:
+    return {
+        "kind": agreement.kind,
+        "dataset": f"{agreement.connector}:{agreement.dataset_id}",
+        "provider": agreement.provider,
+        "consumer": agreement.consumer,
+        "purpose": agreement.intent.purpose,
+        "legal_basis": agreement.intent.legal_basis,
+        "policy_sha256": agreement.policy.sha256,
+        "agreed_at": agreement.agreed_at,
+        "valid_until": agreement.valid_until,
+    }
