@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from typing import Self
+
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan, StageKind
 from datalab.engine.task import Task, perform
@@ -47,7 +49,7 @@ class Pool:
         self._attempts = max(1, attempts)
         self._workers: list[_Worker] = []
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from datalab.errors import SettingsError, UsageError, VerificationFailed
 from datalab.model.canonical import canonical_json
@@ -58,6 +58,9 @@ class Ledger(Protocol):
     def events(self, *, subject: str = "", type: str = "", after: int = 0) -> Iterator[Event]:
         """Yield events in order, of one subject or type if given, with a sequence greater than ``after``."""
 
+    def head(self) -> Event | None:
+        """Return the last event, None in an empty ledger."""
+
     def verify(self) -> Event | None:
         """Walk the whole chain; return the head, or raise ``VerificationFailed`` naming the first altered event."""
 
@@ -85,7 +88,7 @@ class SqliteLedger:
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_SCHEMA)
 
-    def __enter__(self) -> SqliteLedger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -105,7 +108,7 @@ class SqliteLedger:
         events: list[Event] = []
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            head = self._head()
+            head = self.head()
             for entry in batch:
                 head = Event.following(
                     head, at=_now(), type=entry.type, actor=entry.actor, subject=entry.subject, body=entry.body
@@ -130,11 +133,16 @@ class SqliteLedger:
         for row in self._connection.execute(query, values):
             yield _event(row)
 
+    def head(self) -> Event | None:
+        """Return the last event."""
+        row = self._connection.execute("SELECT * FROM event ORDER BY sequence DESC LIMIT 1").fetchone()
+        return _event(row) if row else None
+
     def verify(self) -> Event | None:
         """Walk the whole chain and return its head."""
-        previous, number, event = GENESIS, 0, None
-        for row in self._connection.execute("SELECT * FROM event ORDER BY sequence"):
-            number += 1
+        previous, event = GENESIS, None
+        rows = self._connection.execute("SELECT * FROM event ORDER BY sequence")
+        for number, row in enumerate(rows, start=1):
             try:
                 event = _event(row)
                 whole = event.sequence == number and event.previous == previous and event.holds()
@@ -150,10 +158,6 @@ class SqliteLedger:
                 )
             previous = event.hash
         return event
-
-    def _head(self) -> Event | None:
-        row = self._connection.execute("SELECT * FROM event ORDER BY sequence DESC LIMIT 1").fetchone()
-        return _event(row) if row else None
 
 
 def _row(event: Event) -> tuple[Any, ...]:

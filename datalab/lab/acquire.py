@@ -10,10 +10,9 @@ from datalab.errors import NotFound, PolicyRefusal, SourceError
 from datalab.formats import ReadOptions, detect
 from datalab.lab.lab import ENGINE, Lab
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Door
 from datalab.model.offer import Distribution, Offer
 from datalab.model.pipeline import Pipeline, Source
-from datalab.policy import acquire_subject, decide
+from datalab.policy import decide_acquisition
 from datalab.ports.connector import Progress
 
 
@@ -84,16 +83,8 @@ def _acquire_source(
         offer = replace(offer, description=source.attestation)
     subject = f"{offer.connector}:{offer.dataset_id}"
     lab.record("offer.discovered", subject, _offer_facts(offer))
-    decision = decide(
-        Door.ACQUIRE,
-        [offer.policy],
-        intent,
-        subject=acquire_subject(offer, intent),
-        target=lab.settings.territory,
-        recipient="",
-        actor=lab.actor,
-        at=datetime.now(UTC),
-        facts={"personal_data": offer.personal_data},
+    decision = decide_acquisition(
+        offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant
     )
     lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from datalab.errors import NotFound
 from datalab.governance.ledger import Entry, Ledger, open_ledger
@@ -32,7 +32,7 @@ class Lab:
     actor: str
     _connectors: dict[str, Connector] = field(default_factory=dict)
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -1,0 +1,164 @@
+"""Approve, reject, list: a named person turns a candidate into a numbered release, or does not."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from datalab.engine.folder import RunFolder
+from datalab.errors import NotFound, PolicyRefusal, UsageError
+from datalab.governance import Evidence, write_governance
+from datalab.lab.candidate import EVIDENCE, manifest_of
+from datalab.lab.lab import Lab
+from datalab.model.decision import Decision, Door
+from datalab.model.manifest import Manifest
+from datalab.policy import Facts, decide
+from datalab.staging.layout import find_release
+from datalab.staging.manifest import read_manifest
+from datalab.staging.publish import publish
+from datalab.staging.verify import verify_release
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of ``datalab releases``. ``status`` is candidate, approved, or altered (its manifest no longer holds)."""
+
+    name: str
+    version: str
+    path: str
+    digest: str
+    status: str
+    rows: int = 0
+    title: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the ``--json`` form."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "path": self.path,
+            "digest": self.digest,
+            "status": self.status,
+            "rows": self.rows,
+            "title": self.title,
+        }
+
+
+def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Path, Manifest]:
+    """Approve a candidate (``NAME`` or ``NAME@DIGEST``) in the name of ``actor``; return the release's folder and manifest."""
+    if not actor.strip():
+        raise UsageError("an approval needs a name", next="say who approves: --as 'NAME, ROLE'")
+    folder = find_candidate(lab, reference)
+    verify_release(folder)
+    candidate = read_manifest(folder)
+    evidence = _evidence(lab, candidate)
+    decision = release_decision(lab, evidence, actor=actor)
+    lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
+    if not decision.permitted:
+        raise PolicyRefusal(
+            f"the terms do not permit this release: {' '.join(decision.reasons)}",
+            where=f"{candidate.name}, content {candidate.digest[:16]}",
+            next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
+        )
+    version = max(lab.store.versions(candidate.name), default=0) + 1
+    body = {"digest": candidate.digest, "version": version, "note": note, "decision": decision.id, "plan": candidate.lineage["plan"]}
+    lab.record("release.approved", f"{candidate.name}@{version}", body, actor=actor)
+    subjects = (candidate.name, f"{candidate.name}@{version}")
+    last = evidence.events[-1].sequence if evidence.events else 0
+    later = [event for event in lab.ledger.events(after=last) if event.subject in subjects]
+    approved = replace(evidence, version=str(version), events=(*evidence.events, *later))
+    target = lab.store.release(candidate.name, version)
+    manifest = publish(
+        target,
+        {shard.path: folder / shard.path for shard in candidate.shards},
+        lambda place: write_governance(approved, place),
+        lambda files: manifest_of(approved, files),
+    )
+    shutil.rmtree(folder)
+    return target, manifest
+
+
+def reject(lab: Lab, reference: str, *, actor: str, note: str) -> Manifest:
+    """Reject a candidate: it is removed, the reason stays in the ledger."""
+    if not actor.strip() or not note.strip():
+        raise UsageError("a rejection needs a name and a reason", next="--as 'NAME, ROLE' --note 'REASON'")
+    folder = find_candidate(lab, reference)
+    manifest = read_manifest(folder)
+    lab.record("release.rejected", manifest.name, {"digest": manifest.digest, "note": note}, actor=actor)
+    shutil.rmtree(folder)
+    done = RunFolder(lab.home / "runs" / str(manifest.lineage["plan"])).path("done.json")
+    done.unlink(missing_ok=True)
+    return manifest
+
+
+def listed(lab: Lab) -> Iterator[Listed]:
+    """Yield every candidate and release, by name, releases first."""
+    for name in lab.store.names():
+        places = [(lab.store.release(name, version), "approved") for version in lab.store.versions(name)]
+        places += [(path, "candidate") for path in lab.store.candidate_folders(name)]
+        for path, status in places:
+            yield _listed(name, path, status)
+
+
+def find_candidate(lab: Lab, reference: str) -> Path:
+    """Return the folder of the candidate that ``NAME`` (the newest) or ``NAME@DIGEST`` means."""
+    name, _, digest = reference.partition("@")
+    folders = [path for path in lab.store.candidate_folders(name) if path.name.startswith(digest[:16])]
+    if not folders:
+        waiting = [known for known in lab.store.names() if lab.store.candidate_folders(known)]
+        raise NotFound.among("candidate", reference, waiting, where=str(lab.store.candidates))
+    return folders[-1]
+
+
+def find_any(lab: Lab, reference: str) -> Path:
+    """Return the folder of a release, or of the candidate where there is no release of that name."""
+    try:
+        return find_release(reference, lab.store)
+    except NotFound:
+        if lab.store.candidate_folders(reference.partition("@")[0]):
+            return find_candidate(lab, reference)
+        raise
+
+
+def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
+    """Ask the policies of all sources whether this content may be released."""
+    agreements = evidence.agreements
+    return decide(
+        Door.RELEASE,
+        [agreement.policy for agreement in agreements],
+        agreements[0].intent,
+        moment=datetime.now(UTC),
+        facts=Facts(
+            personal_data=evidence.personal_data and not evidence.synthetic,
+            synthetic=evidence.synthetic,
+            scrubbed=any(step["service"] == "scrubbing" for step in evidence.steps),
+            participant=lab.settings.participant,
+        ),
+        subject=evidence.digest,
+        target=lab.settings.territory,
+        actor=actor,
+    )
+
+
+def _evidence(lab: Lab, candidate: Manifest) -> Evidence:
+    path = lab.home / "runs" / str(candidate.lineage["plan"]) / EVIDENCE
+    if not path.is_file():
+        raise NotFound("the run of this candidate was purged", where=str(path.parent), next=f"run it again: datalab run {candidate.name}")
+    evidence: Evidence = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in a 0700 folder
+    return evidence
+
+
+def _listed(name: str, path: Path, status: str) -> Listed:
+    from datalab.errors import VerificationFailed
+
+    try:
+        manifest = read_manifest(path)
+    except VerificationFailed:
+        return Listed(name, path.name, str(path), "", "altered")
+    version = manifest.version or f"candidate {path.name}"
+    return Listed(name, version, str(path), manifest.digest, status, sum(manifest.splits.values()), manifest.title)

@@ -1,0 +1,165 @@
+"""Run: acquire, plan, execute, gate, candidate. Asked again for the same, it finds that nothing is to be redone."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from datalab.engine.drive import Executed, execute, locked
+from datalab.engine.folder import RunFolder
+from datalab.engine.plan import Plan, make_plan
+from datalab.engine.pool import Pool
+from datalab.errors import GateFailed, NotFound
+from datalab.lab.acquire import Acquired, acquire
+from datalab.lab.candidate import write_candidate
+from datalab.lab.gate import Gate, judge
+from datalab.lab.lab import ENGINE, Lab, open_lab
+from datalab.lab.watch import Face, RunWatcher, Silent
+from datalab.model.manifest import Manifest
+from datalab.model.pipeline import Pipeline
+from datalab.model.receipt import Rows
+from datalab.model.settings import Settings
+from datalab.model.summary import RunSummary
+from datalab.quality import Suite, load_suite
+from datalab.staging.layout import MANIFEST
+from datalab.staging.manifest import read_manifest
+
+_DONE = "done.json"
+
+
+def run_pipeline(pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None) -> RunSummary:
+    """Run ``pipeline`` to a candidate. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
+    face = face or Silent()
+    with ExitStack() as stack:
+        lab = lab or stack.enter_context(open_lab())
+        started = time.perf_counter()
+        acquired, plan = prepare(lab, pipeline, face)
+        folder = RunFolder(lab.home / "runs" / plan.id)
+        with locked(folder, lambda: face.say("another face runs the same plan: waiting for it")):
+            known = _known(lab, plan, folder, started)
+            if known is not None:
+                return known
+            return _run(lab, plan, acquired, folder, face, started)
+
+
+def prepare(lab: Lab, pipeline: Pipeline, face: Face) -> tuple[Acquired, Plan]:
+    """Acquire what ``pipeline`` needs and plan it: what ``datalab plan`` shows, and the first half of a run."""
+    face.say(f"{pipeline.name}: acquiring {pipeline.source.dataset}")
+    acquired = acquire(lab, pipeline, face.progress)
+    suite = find_suite(pipeline, lab.settings)
+    plan = make_plan(pipeline, acquired.inputs, acquired.references, lab.settings, suite)
+    return acquired, plan
+
+
+def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
+    """Load the expectation suite that ``pipeline`` names, None when it names none."""
+    if not pipeline.expectations:
+        return None
+    folder = settings.path(settings.expectations)
+    path = folder / f"{pipeline.expectations}.json"
+    if not path.is_file():
+        known = [item.stem for item in folder.glob("*.json")]
+        raise NotFound.among("expectation suite", pipeline.expectations, known, where=str(folder))
+    return load_suite(path)
+
+
+def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face, started: float) -> RunSummary:
+    settings, pipeline = lab.settings, plan.pipeline
+    lab.record("plan.made", plan.id, _plan_facts(plan))
+    lab.record("run.started", plan.id, {"pipeline": pipeline.name, "agreements": [item.id for item in acquired.agreements]})
+    folder.save_plan(plan)
+    face.say(f"{pipeline.name}: running {len(plan.stages)} stages")
+    workers = Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
+    with workers:
+        executed = execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
+    face.say(f"{pipeline.name}: judging")
+    gate = judge(lab, plan, acquired, folder, executed)
+    lab.record("run.done", plan.id, _run_facts(executed, gate, started), actor=ENGINE)
+    lab.record("gate.decided", plan.id, {"passed": gate.passed, "reasons": list(gate.reasons)}, actor=ENGINE)
+    if not gate.passed:
+        raise GateFailed(
+            f"{pipeline.name}: the release is withheld: {' '.join(gate.reasons)}",
+            where=f"run {plan.id}",
+            next=f"look at it: datalab show {pipeline.name}, datalab quarantine {pipeline.name}; then correct the pipeline or its expectations",
+        )
+    face.say(f"{pipeline.name}: writing the candidate")
+    candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate)
+    folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.checks_in_short}).encode())
+    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, started)
+
+
+def _known(lab: Lab, plan: Plan, folder: RunFolder, started: float) -> RunSummary | None:
+    """Return the summary of an earlier run of this very plan whose candidate or release still stands."""
+    path = folder.path(_DONE)
+    if not path.is_file():
+        return None
+    done = json.loads(path.read_bytes())
+    name = plan.pipeline.name
+    places = [lab.store.candidate(name, done["digest"]), *(lab.store.release(name, version) for version in lab.store.versions(name))]
+    for place in places:
+        if (place / MANIFEST).is_file():
+            manifest = read_manifest(place)
+            if manifest.digest == done["digest"]:
+                rows = Rows.from_json(manifest.rows)
+                return _summary(plan, manifest, place, "unchanged", rows, done["checks"], started)
+    return None
+
+
+def _summary(
+    plan: Plan, manifest: Manifest, place: Path, status: str, rows: Rows, checks: list[list[Any]], started: float
+) -> RunSummary:
+    return RunSummary(
+        pipeline=plan.pipeline.name,
+        status=status,
+        rows=rows,
+        checks=tuple((str(check), bool(passed)) for check, passed in checks),
+        shards=len(manifest.shards),
+        digest=manifest.digest,
+        candidate=str(place),
+        report=str(place / "governance" / "report.html"),
+        seconds=time.perf_counter() - started,
+        plan=plan.id,
+    )
+
+
+def _plan_facts(plan: Plan) -> dict[str, Any]:
+    return {
+        "pipeline": plan.pipeline.name,
+        "title": plan.pipeline.title,
+        "fingerprint": plan.pipeline.fingerprint,
+        "sources": len(plan.inputs),
+        "columns_in": len(plan.schema_in),
+        "columns_out": len(plan.schema_out),
+        "steps": len(plan.pipeline.steps),
+        "stages": len(plan.stages),
+        "expectations": len(plan.suite.expectations) if plan.suite else 0,
+        "keys": dict(plan.key_ids),
+        "retention": plan.pipeline.retention,
+    }
+
+
+def _run_facts(executed: Executed, gate: Gate, started: float) -> dict[str, Any]:
+    splits: dict[str, int] = {}
+    for receipt in executed.shards:
+        splits[receipt.facts["split"]] = splits.get(receipt.facts["split"], 0) + receipt.rows.kept
+    return {
+        "rows": executed.rows.as_json(),
+        "totals": {
+            "rows_in": executed.rows.rows_in,
+            "generated": executed.rows.generated,
+            "kept": executed.rows.kept,
+            "dropped": executed.rows.rows_dropped,
+            "quarantined": executed.rows.rows_quarantined,
+        },
+        "splits": splits,
+        "shards": len(executed.shards),
+        "bytes": sum(receipt.files["shard"].bytes for receipt in executed.shards),
+        "checks": {"passed": gate.checks_passed, "failed": gate.checks_failed},
+        "resumed_parts": executed.resumed,
+        "peak_bytes": executed.peak_bytes,
+        "milliseconds": int((time.perf_counter() - started) * 1000),
+    }
+
