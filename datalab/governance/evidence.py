@@ -49,6 +49,11 @@ class Evidence:
         return self.rows.generated > 0
 
     @property
+    def scrubbed(self) -> bool:
+        """Whether a scrubbing step worked on the rows."""
+        return any(step["service"] == "scrubbing" for step in self.steps)
+
+    @property
     def personal_data(self) -> bool:
         """Whether any source holds personal data by its holder's own statement."""
         return any(offer.personal_data for offer in self.offers)

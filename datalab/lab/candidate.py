@@ -29,9 +29,7 @@ EVIDENCE = "evidence.pickle"
 def content_digest(executed: Executed) -> str:
     """Return the content digest of what a run made."""
     schema = executed.shards[0].facts["schema"] if executed.shards else []
-    return release_digest(
-        schema, [(item.facts["split"], item.rows.kept, item.facts["content"]) for item in executed.shards]
-    )
+    return release_digest(schema, [(item.facts["split"], item.rows.kept, item.facts["content"]) for item in executed.shards])
 
 
 def write_candidate(

@@ -56,7 +56,7 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
     folder = find_candidate(lab, reference)
     verify_release(folder)
     candidate = read_manifest(folder)
-    evidence = _evidence(lab, candidate)
+    evidence = evidence_of(lab, candidate)
     decision = release_decision(lab, evidence, actor=actor)
     lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
     if not decision.permitted:
@@ -66,7 +66,13 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
             next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )
     version = max(lab.store.versions(candidate.name), default=0) + 1
-    body = {"digest": candidate.digest, "version": version, "note": note, "decision": decision.id, "plan": candidate.lineage["plan"]}
+    body = {
+        "digest": candidate.digest,
+        "version": version,
+        "note": note,
+        "decision": decision.id,
+        "plan": candidate.lineage["plan"],
+    }
     lab.record("release.approved", f"{candidate.name}@{version}", body, actor=actor)
     subjects = (candidate.name, f"{candidate.name}@{version}")
     last = evidence.events[-1].sequence if evidence.events else 0
@@ -136,7 +142,7 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
         facts=Facts(
             personal_data=evidence.personal_data and not evidence.synthetic,
             synthetic=evidence.synthetic,
-            scrubbed=any(step["service"] == "scrubbing" for step in evidence.steps),
+            scrubbed=evidence.scrubbed,
             participant=lab.settings.participant,
         ),
         subject=evidence.digest,
@@ -145,10 +151,13 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
     )
 
 
-def _evidence(lab: Lab, candidate: Manifest) -> Evidence:
+def evidence_of(lab: Lab, candidate: Manifest) -> Evidence:
+    """Return the evidence that the run of a candidate or release left."""
     path = lab.home / "runs" / str(candidate.lineage["plan"]) / EVIDENCE
     if not path.is_file():
-        raise NotFound("the run of this candidate was purged", where=str(path.parent), next=f"run it again: datalab run {candidate.name}")
+        raise NotFound(
+            "the run of this candidate was purged", where=str(path.parent), next=f"run it again: datalab run {candidate.name}"
+        )
     evidence: Evidence = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in a 0700 folder
     return evidence
 

@@ -98,7 +98,10 @@ def _known(lab: Lab, plan: Plan, folder: RunFolder, started: float) -> RunSummar
         return None
     done = json.loads(path.read_bytes())
     name = plan.pipeline.name
-    places = [lab.store.candidate(name, done["digest"]), *(lab.store.release(name, version) for version in lab.store.versions(name))]
+    places = [
+        lab.store.candidate(name, done["digest"]),
+        *(lab.store.release(name, version) for version in lab.store.versions(name)),
+    ]
     for place in places:
         if (place / MANIFEST).is_file():
             manifest = read_manifest(place)
@@ -162,4 +165,3 @@ def _run_facts(executed: Executed, gate: Gate, started: float) -> dict[str, Any]
         "peak_bytes": executed.peak_bytes,
         "milliseconds": int((time.perf_counter() - started) * 1000),
     }
-

@@ -1,0 +1,89 @@
+"""What commands share: JSON on request, tables, and the face that shows progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
+actor_option = click.option("--as", "actor", metavar="WHO", default="", help="In whose name: a person and role.")
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+    """Print a table; numbers in the ``right`` columns are right-aligned and grouped by thousands."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 140
+    Console(highlight=False, width=width, markup=False).print(table)
+
+
+class ConsoleFace:
+    """Shows acts as lines and progress as one bar, on standard error; on no terminal, a line every few seconds."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, what: str) -> None:
+        """Show a sentence."""
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.console.print(what, markup=False, highlight=False)
+        else:
+            click.echo(what, err=True)
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """Show how far something is."""
+        if self._bar:
+            what = what if len(what) <= 72 else what[:71] + "…"
+            if self._task is None:
+                self._task = self._bar.add_task(what, total=total)
+            self._bar.update(self._task, description=what, completed=done, total=total)
+        elif not self._quiet and time.monotonic() - self._told > 2:
+            self._told = time.monotonic()
+            click.echo(f"  {what}: {done} of {total if total is not None else '?'}", err=True)

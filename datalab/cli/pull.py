@@ -1,0 +1,30 @@
+"""``datalab pull``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from datalab.cli.output import ConsoleFace, actor_option, json_option, print_json
+
+
+@click.command("pull")
+@click.argument("reference")
+@click.argument("destination", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--for", "recipient", default="", metavar="WHO", help="Who receives it; terms may name recipients.")
+@actor_option
+@json_option
+def command(reference: str, destination: Path, recipient: str, actor: str, as_json: bool) -> None:
+    """Copy the release REFERENCE to DESTINATION/NAME/VERSION, decided, verified on arrival."""
+    from datalab.lab import open_lab
+    from datalab.lab.stage import pull_release
+
+    with open_lab(actor=actor) as lab, ConsoleFace(quiet=as_json) as face:
+        folder, manifest = pull_release(lab, reference, destination, recipient=recipient, face=face)
+    if as_json:
+        print_json({"name": manifest.name, "version": manifest.version, "path": str(folder), "digest": manifest.digest})
+        return
+    click.echo(f"{manifest.name}@{manifest.version} is at {folder}, verified")
+    click.echo(f"terms: {folder / 'TERMS.md'}")
+    click.echo(f"next:  python -c \"import datalab; print(datalab.open_dataset('{folder}').polars())\"")
