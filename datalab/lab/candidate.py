@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datalab.engine.drive import Executed
-from datalab.engine.folder import RunFolder
+from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
 from datalab.engine.shards import shard_name
 from datalab.governance import Evidence, write_governance
@@ -23,7 +23,10 @@ from datalab.staging.layout import MANIFEST
 from datalab.staging.manifest import read_manifest
 from datalab.staging.publish import publish
 
-EVIDENCE = "evidence.pickle"
+
+def evidence_path(home: Path, plan: str) -> Path:
+    """Return where the evidence of a run is kept: outside the run folder, so that it outlives the sidecars' retention."""
+    return home / "evidence" / f"{plan}.pickle"
 
 
 def content_digest(executed: Executed) -> str:
@@ -37,7 +40,8 @@ def write_candidate(
 ) -> tuple[Path, Manifest]:
     """Write the candidate of a run; ``after`` is the ledger's sequence before the run began."""
     evidence = gather(lab, plan, acquired, executed, gate, after)
-    folder.write(EVIDENCE, pickle.dumps(evidence, protocol=5))
+    with writing(evidence_path(lab.home, plan.id)) as temporary:
+        temporary.write_bytes(pickle.dumps(evidence, protocol=5))
     target = lab.store.candidate(plan.pipeline.name, evidence.digest)
     if (target / MANIFEST).is_file():
         return target, read_manifest(target)

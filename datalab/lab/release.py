@@ -13,7 +13,7 @@ from typing import Any
 from datalab.engine.folder import RunFolder
 from datalab.errors import NotFound, PolicyRefusal, UsageError
 from datalab.governance import Evidence, write_governance
-from datalab.lab.candidate import EVIDENCE, manifest_of
+from datalab.lab.candidate import evidence_path, manifest_of
 from datalab.lab.lab import Lab
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
@@ -153,7 +153,7 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
 
 def evidence_of(lab: Lab, candidate: Manifest) -> Evidence:
     """Return the evidence that the run of a candidate or release left."""
-    path = lab.home / "runs" / str(candidate.lineage["plan"]) / EVIDENCE
+    path = evidence_path(lab.home, str(candidate.lineage["plan"]))
     if not path.is_file():
         raise NotFound(
             "the run of this candidate was purged", where=str(path.parent), next=f"run it again: datalab run {candidate.name}"

@@ -1,0 +1,29 @@
+"""``datalab report``."""
+
+from __future__ import annotations
+
+import click
+
+from datalab.cli.output import json_option, print_json
+
+
+@click.command("report")
+@click.argument("reference")
+@click.option("--open", "open_it", is_flag=True, help="Open it in the default browser.")
+@json_option
+def command(reference: str, open_it: bool, as_json: bool) -> None:
+    """Show where the report of REFERENCE is: one file, no external request, printable."""
+    from datalab.errors import NotFound
+    from datalab.lab import open_lab
+    from datalab.lab.release import find_any
+
+    with open_lab() as lab:
+        path = find_any(lab, reference) / "governance" / "report.html"
+    if not path.is_file():
+        raise NotFound("the report is missing", where=str(path), next=f"datalab verify {reference}")
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        click.echo(str(path))
+    if open_it:
+        click.launch(path.as_uri())

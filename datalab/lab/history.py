@@ -1,0 +1,59 @@
+"""The runs, as the ledger tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from datalab.lab.lab import Lab
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One start of a run. ``status`` is ``started`` (unfinished: running, or interrupted), ``passed`` or ``withheld``."""
+
+    plan: str
+    pipeline: str
+    actor: str
+    started: str
+    status: str = "started"
+    reasons: tuple[str, ...] = ()
+    rows_in: int = 0
+    rows_out: int = 0
+    milliseconds: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the ``--json`` form."""
+        return {
+            "plan": self.plan,
+            "pipeline": self.pipeline,
+            "actor": self.actor,
+            "started": self.started,
+            "status": self.status,
+            "reasons": list(self.reasons),
+            "rows_in": self.rows_in,
+            "rows_out": self.rows_out,
+            "seconds": self.milliseconds / 1000,
+        }
+
+
+def runs(lab: Lab) -> Iterator[RunRecord]:
+    """Yield the runs in the order of their start."""
+    found: list[RunRecord] = []
+    open_runs: dict[str, RunRecord] = {}
+    for event in lab.ledger.events():
+        if event.type == "run.started":
+            record = RunRecord(event.subject, str(event.body["pipeline"]), event.actor, event.at)
+            open_runs[event.subject] = record
+            found.append(record)
+        elif event.type == "run.done" and event.subject in open_runs:
+            record = open_runs[event.subject]
+            record.rows_in = event.body["totals"]["rows_in"]
+            record.rows_out = event.body["totals"]["kept"]
+            record.milliseconds = event.body["milliseconds"]
+        elif event.type == "gate.decided" and event.subject in open_runs:
+            record = open_runs.pop(event.subject)
+            record.status = "passed" if event.body["passed"] else "withheld"
+            record.reasons = tuple(event.body["reasons"])
+    yield from found
