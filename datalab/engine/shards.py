@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -16,13 +16,10 @@ from datalab.engine.records import write_identity_table
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
 from datalab.kernels.content import schema_description, table_digest
-from datalab.model.receipt import FileRef, Receipt, Rows
+from datalab.model.receipt import Receipt, Rows
 from datalab.model.sidecar import provenance_schema
 from datalab.model.step import IDENTITY
 from datalab.quality import compile_suite
-
-if TYPE_CHECKING:
-    from datalab.quality import Checks
 
 _ROW_GROUP = 8_192
 
@@ -44,10 +41,9 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         folder.read_rows(name).filter(pl.col(SPLIT) == task.detail["place"]).slice(first, count)
         for name, first, count in task.detail["pieces"]
     ]
-    frame = pl.concat(pieces).rechunk()
+    frame = pl.concat(pieces).rechunk().drop(SPLIT)
     identity = frame.select(IDENTITY)
-    frame = frame.drop(*IDENTITY, SPLIT)
-    table = released_table(frame)
+    table = released_table(frame.drop(IDENTITY))
     name = f"out/{shard_name(split, number)}"
     _write_parquet(folder, name, table)
     files = {
@@ -66,8 +62,12 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     if plan.suite is not None:
         checks = compile_suite(plan.suite, plan.schema_out)
         facts["partial"] = checks.partial(frame, task.part)
-        if ref := _write_check_keys(folder, checks, frame, task):
-            files["keys"] = ref
+        if checks.keyed:
+            place = (pl.col("key") % task.detail["partitions"]).cast(pl.UInt32)
+            keys = f"keys/{task.stage:02d}/{task.part:06d}.arrow"
+            files["keys"] = write_partitioned(folder, keys, checks.keys(frame), place, task.detail["partitions"])
+        if checks.outside:
+            files["sample"] = folder.write_rows(f"samples/{task.part:06d}.arrow", checks.sample(frame))
     receipt = Receipt(
         plan=plan.id,
         phase=task.stage,
@@ -94,15 +94,6 @@ def reduce_unique(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
     facts = {"unique": checks.reduce_keys(keys)}
     return measured(Receipt(plan.id, task.stage, task.part, Rows(), {}, facts=facts, attempt=task.attempt), started)
-
-
-def _write_check_keys(folder: RunFolder, checks: Checks, frame: pl.DataFrame, task: Task) -> FileRef | None:
-    keys = checks.keys(frame)
-    if keys is None:
-        return None
-    partitions = task.detail["partitions"]
-    place = (pl.col("key") % partitions).cast(pl.UInt32)
-    return write_partitioned(folder, f"keys/{task.stage:02d}/{task.part:06d}.arrow", keys, place, partitions)
 
 
 def _write_parquet(folder: RunFolder, name: str, table: pa.Table) -> None:

@@ -16,7 +16,7 @@ _SCALE = 1 << 32
 def add_split(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """Add column ``SPLIT`` (UInt8, place in the pipeline's shares)."""
     columns = list(plan.pipeline.splits.together) or [name for name in frame.columns if name not in IDENTITY]
-    place = hash_rows(frame.select(columns), seed=plan.pipeline.seed) % _SCALE
+    place = hash_rows(frame, columns, plan.pipeline.seed) % _SCALE
     bounds = [round(share * _SCALE) for share in accumulate(plan.pipeline.splits.shares.values())]
     bounds[-1] = _SCALE
     split = pl.Series(bounds, dtype=pl.UInt64).search_sorted(place, side="right").cast(pl.UInt8)

@@ -14,7 +14,7 @@ from datalab.engine.plan import Plan, make_plan
 from datalab.engine.pool import Pool
 from datalab.errors import GateFailed, NotFound
 from datalab.lab.acquire import Acquired, acquire
-from datalab.lab.candidate import write_candidate
+from datalab.lab.candidate import content_digest, write_candidate
 from datalab.lab.gate import Gate, judge
 from datalab.lab.lab import ENGINE, Lab, open_lab
 from datalab.lab.watch import Face, RunWatcher, Silent
@@ -36,13 +36,14 @@ def run_pipeline(pipeline: Pipeline, *, lab: Lab | None = None, face: Face | Non
     with ExitStack() as stack:
         lab = lab or stack.enter_context(open_lab())
         started = time.perf_counter()
+        head = lab.ledger.head()
         acquired, plan = prepare(lab, pipeline, face)
         folder = RunFolder(lab.home / "runs" / plan.id)
         with locked(folder, lambda: face.say("another face runs the same plan: waiting for it")):
             known = _known(lab, plan, folder, started)
             if known is not None:
                 return known
-            return _run(lab, plan, acquired, folder, face, started)
+            return _run(lab, plan, acquired, folder, face, started, head.sequence if head else 0)
 
 
 def prepare(lab: Lab, pipeline: Pipeline, face: Face) -> tuple[Acquired, Plan]:
@@ -66,7 +67,7 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
     return load_suite(path)
 
 
-def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face, started: float) -> RunSummary:
+def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face, started: float, after: int) -> RunSummary:
     settings, pipeline = lab.settings, plan.pipeline
     lab.record("plan.made", plan.id, _plan_facts(plan))
     lab.record("run.started", plan.id, {"pipeline": pipeline.name, "agreements": [item.id for item in acquired.agreements]})
@@ -76,7 +77,7 @@ def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face
     with workers:
         executed = execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
     face.say(f"{pipeline.name}: judging")
-    gate = judge(lab, plan, acquired, folder, executed)
+    gate = judge(lab, plan, acquired, folder, executed, content_digest(executed))
     lab.record("run.done", plan.id, _run_facts(executed, gate, started), actor=ENGINE)
     lab.record("gate.decided", plan.id, {"passed": gate.passed, "reasons": list(gate.reasons)}, actor=ENGINE)
     if not gate.passed:
@@ -86,7 +87,7 @@ def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face
             next=f"look at it: datalab show {pipeline.name}, datalab quarantine {pipeline.name}; then correct the pipeline or its expectations",
         )
     face.say(f"{pipeline.name}: writing the candidate")
-    candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate)
+    candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, after)
     folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.checks_in_short}).encode())
     return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, started)
 

@@ -72,6 +72,7 @@ class Pipeline:
     """A data-preparation pipeline. Frozen: it can be printed, diffed, fingerprinted and run without any orchestrator.
 
     ``retention`` is an ISO 8601 duration for landing, quarantine and sidecars, counted from the run.
+    ``quarantine_limit`` is the share of the rows read that may be quarantined before the release is withheld.
     ``expectations`` names a Great Expectations suite: ``expectations/NAME.json``.
     """
 
@@ -87,6 +88,7 @@ class Pipeline:
     splits: Splits = field(default_factory=Splits)
     expectations: str = ""
     retention: str = "P180D"
+    quarantine_limit: float = 0.01
     seed: int = 0
     part_rows: int = 32_768
 

@@ -1,0 +1,158 @@
+"""The gate: expectations on the rows to be released, privacy tests, the share of quarantined rows, and the terms. One no withholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from datalab.engine.drive import Executed
+from datalab.engine.folder import RunFolder
+from datalab.engine.plan import Plan
+from datalab.lab.acquire import Acquired
+from datalab.lab.lab import ENGINE, Lab
+from datalab.model.canonical import canonical_json
+from datalab.model.decision import Decision, Door
+from datalab.model.step import GenerateStep, Service
+from datalab.policy import Facts, decide
+from datalab.quality import CheckResult, SuiteResult, compile_suite, take_sample, titles
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The verdict. ``checks`` is the suite's result in Great Expectations' shape, None without a suite."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    checks: Mapping[str, Any] | None
+    checks_in_short: list[list[Any]]
+
+    @property
+    def checks_passed(self) -> int:
+        """Expectations that were met."""
+        return sum(bool(passed) for _, passed in self.checks_in_short)
+
+    @property
+    def checks_failed(self) -> int:
+        """Expectations that were not met, warnings included."""
+        return len(self.checks_in_short) - self.checks_passed
+
+
+def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed: Executed, digest: str) -> Gate:
+    """Judge what a run made, and tell the ledger what was found."""
+    reasons: list[str] = []
+    if executed.fit is not None:
+        facts = executed.fit.facts
+        lab.record("model.fitted", plan.id, _without_floats(facts), actor=ENGINE)
+        reasons += [
+            f"The privacy test {test['name']} failed: {test['value']} against {test['threshold']}."
+            for test in facts["privacy"]
+            if not test["passed"]
+        ]
+    result = evaluate(plan, folder, executed)
+    if result is not None:
+        lab.record("checks.evaluated", plan.id, _check_facts(result), actor=ENGINE)
+        named = zip(titles(result.results), result.results, strict=True)
+        reasons += [f"The expectation {title} failed{_count(check)}." for title, check in named if check.blocks]
+    if executed.rows.kept == 0 and not reasons:
+        reasons.append("No row is left to release.")
+    reasons += _quarantine_reasons(plan, executed)
+    if not reasons:
+        decision = may_be_released(lab, plan, acquired, digest)
+        lab.record("decision.made", plan.id, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
+        if not decision.permitted:
+            reasons += decision.reasons
+    return Gate(
+        passed=not reasons,
+        reasons=tuple(reasons),
+        checks=result.as_gx_json() if result else None,
+        checks_in_short=[[title, check.success] for title, check in zip(titles(result.results), result.results, strict=True)]
+        if result
+        else [],
+    )
+
+
+def evaluate(plan: Plan, folder: RunFolder, executed: Executed) -> SuiteResult | None:
+    """Evaluate the suite from the partial results in the shards' receipts; None without a suite or without rows to judge."""
+    if plan.suite is None or not executed.shards:
+        return None
+    checks = compile_suite(plan.suite, plan.schema_out)
+    state = checks.merge([receipt.facts["partial"] for receipt in executed.shards], executed.unique)
+    sample: pl.DataFrame | None = None
+    for receipt in executed.shards if checks.outside else ():
+        more = folder.read_rows(receipt.files["sample"].path)
+        sample = take_sample([frame for frame in (sample, more) if frame is not None], checks.cap)
+    scratch = folder.path("scratch")
+    scratch.mkdir(exist_ok=True, mode=0o700)
+    return SuiteResult(plan.suite.name, tuple(checks.evaluate(state, sample, scratch=scratch)), state["rows"])
+
+
+def may_be_released(lab: Lab, plan: Plan, acquired: Acquired, digest: str) -> Decision:
+    """Ask the policies of all sources whether this content may be released from this lab."""
+    synthetic = any(isinstance(step, GenerateStep) for step in plan.pipeline.steps)
+    personal = any(offer.personal_data for offer in acquired.offers)
+    return decide(
+        Door.RELEASE,
+        [agreement.policy for agreement in acquired.agreements],
+        acquired.agreements[0].intent,
+        moment=datetime.now(UTC),
+        facts=Facts(
+            personal_data=personal and not synthetic,
+            synthetic=synthetic,
+            scrubbed=any(step.service == Service.SCRUBBING for step in plan.pipeline.steps),
+            participant=lab.settings.participant,
+        ),
+        subject=digest,
+        target=lab.settings.territory,
+        actor=ENGINE,
+    )
+
+
+def _quarantine_reasons(plan: Plan, executed: Executed) -> list[str]:
+    rows, limit = executed.rows, plan.pipeline.quarantine_limit
+    if rows.rows_quarantined <= rows.rows_in * limit:
+        return []
+    return [
+        f"{rows.rows_quarantined} of {rows.rows_in} rows were quarantined, more than the {limit:.1%} that the pipeline allows."
+    ]
+
+
+def _count(check: CheckResult) -> str:
+    if check.error:
+        return f": {check.error}"
+    return f" for {check.unexpected_count} rows" if check.unexpected_count else ""
+
+
+def _check_facts(result: SuiteResult) -> dict[str, Any]:
+    return {
+        "suite": result.suite,
+        "rows": result.rows,
+        "results": [
+            {
+                "expectation": title,
+                "severity": str(check.severity),
+                "success": check.success,
+                "element_count": check.element_count,
+                "unexpected_count": check.unexpected_count,
+                "missing_count": check.missing_count,
+                "observed": check.observed,
+                "engine": check.engine,
+            }
+            for title, check in zip(titles(result.results), result.results, strict=True)
+        ],
+    }
+
+
+def _without_floats(value: Any) -> Any:
+    """Return facts with floats as decimal text, as the ledger wants them."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {str(key): _without_floats(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_floats(item) for item in value]
+    canonical_json(value)
+    return value
