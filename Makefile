@@ -1,0 +1,25 @@
+# Everything happens in develop.py; without make, use: python3 develop.py VERB
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.PHONY: demo test dev check lock clean help
+
+demo: ## run the demo: from offers in a sandbox data space to approved releases
+	@$(PYTHON) develop.py demo $(ARGS)
+
+test: ## run the tests (ARGS="-k name" goes to pytest)
+	@$(PYTHON) develop.py test $(ARGS)
+
+dev: ## open Dagster's web page on the pipelines
+	@$(PYTHON) develop.py dev $(ARGS)
+
+check: ## style, format, types and import rules
+	@$(PYTHON) develop.py check
+
+lock: ## write requirements/*.txt anew (needs uv; ARGS=--upgrade for newer versions)
+	@$(PYTHON) develop.py lock $(ARGS)
+
+clean: ## remove .venv and caches; the lab's data stays
+	@$(PYTHON) develop.py clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""Set up, run and check the repository with nothing but Python: python3 develop.py help.
+
+Runs on any Python from 3.8, so that too old a Python gets one plain sentence instead of a traceback; the work itself is
+done by Python 3.11 to 3.13, searched on PATH when this one is not suitable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+MACHINES = ("x86_64", "aarch64")
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "datalab-setup.json"
+LOG = VENV / "setup.log"
+REQUIREMENTS = ROOT / "requirements"
+CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
+MISLEADING = {
+    "PYTHONDONTWRITEBYTECODE",  # without bytecode every start takes two to seven times as long
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PIP_NO_COMPILE",
+    "PIP_PREFIX",
+    "PIP_REQUIREMENT",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+    "VIRTUAL_ENV",
+}
+"""Variables of the caller's shell that would put packages elsewhere or make the result slower."""
+
+
+class Stop(Exception):
+    """A sentence for the user; the script ends with it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do the verb named first; return the exit code."""
+    verb, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
+    if verb in ("help", "-h", "--help"):
+        print_help()
+        return 0
+    if verb not in VERBS:
+        raise Stop(f"there is no verb {verb!r}: use one of {', '.join(VERBS)}, help")
+    if verb != "clean":
+        require_platform()
+        use_suitable_python()
+    action = VERBS[verb][0]
+    return action(rest)
+
+
+def print_help() -> None:
+    """List the verbs."""
+    print("usage: python3 develop.py VERB [ARGUMENT …]   (or: make VERB)\n")
+    for verb, (_, text) in VERBS.items():
+        print(f"  {verb:<6} {text}")
+    print("  help   this text")
+
+
+# --- the verbs -------------------------------------------------------------------------------------------------------
+
+
+def setup(rest: list[str]) -> int:
+    """Install the lab's own packages, or with ``dev`` those of its developers too."""
+    if rest not in ([], ["lab"], ["dev"]):
+        raise Stop("setup takes nothing, 'lab' or 'dev'")
+    install(rest[0] if rest else "lab")
+    return 0
+
+
+def demo(rest: list[str]) -> int:
+    """Run the demo pipelines."""
+    install("lab")
+    return run([VENV / "bin" / "datalab", "demo", *rest])
+
+
+def dev(rest: list[str]) -> int:
+    """Open Dagster's web page."""
+    install("lab")
+    return run([VENV / "bin" / "datalab", "dev", *rest])
+
+
+def test(rest: list[str]) -> int:
+    """Run the tests."""
+    install("dev")
+    return run([VENV / "bin" / "python", "-m", "pytest", *rest])
+
+
+def check(rest: list[str]) -> int:
+    """Run all static checks, also when an earlier one fails."""
+    if rest:
+        raise Stop("check takes no argument")
+    install("dev")
+    tools = VENV / "bin"
+    checks = (
+        ("style", [tools / "ruff", "check", "."]),
+        ("format", [tools / "ruff", "format", "--check", "."]),
+        ("types", [tools / "mypy"]),
+        ("imports", [tools / "lint-imports"]),
+    )
+    failed = [name for name, command in checks if announced(name, command) != 0]
+    print(f"check: {', '.join(failed)} failed" if failed else "check: all passed")
+    return 1 if failed else 0
+
+
+def lock(rest: list[str]) -> int:
+    """Write the locks anew with uv. Versions already locked stay unless ``--upgrade`` is given."""
+    uv = shutil.which("uv")
+    if uv is None:
+        raise Stop("lock needs uv on PATH (https://docs.astral.sh/uv); nothing else does")
+    compile_ = [uv, "pip", "compile", "--universal", "--python-version", f"{OLDEST[0]}.{OLDEST[1]}", "--generate-hashes"]
+    compile_ += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet", *rest]
+    wanted = (
+        ("lab", ["pyproject.toml", "--extra", "all"]),
+        ("dev", ["pyproject.toml", "--extra", "all", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
+        ("build", ["--group", "build", "--constraints", REQUIREMENTS / "dev.txt"]),
+    )
+    for name, what in wanted:
+        target = REQUIREMENTS / f"{name}.txt"
+        if run([*compile_, *what, "--output-file", target], stdout=subprocess.DEVNULL) != 0:
+            raise Stop(f"uv could not resolve {target.relative_to(ROOT)}: its message is above")
+        print(f"lock: {target.relative_to(ROOT)}: {len(locked(target))} packages")
+    return 0
+
+
+def clean(rest: list[str]) -> int:
+    """Remove what was made here and can be made again. Never the lab's data."""
+    if rest:
+        raise Stop("clean takes no argument")
+    for folder in (VENV, *(ROOT / name for name in CACHES)):
+        shutil.rmtree(folder, ignore_errors=True)
+    for top in ("datalab", "connectors", "pipelines", "tests", "benchmarks"):
+        for folder in (ROOT / top).rglob("__pycache__"):
+            shutil.rmtree(folder, ignore_errors=True)
+    print("clean: removed .venv and all caches; kept .datalab, the lab's data")
+    return 0
+
+
+VERBS = {
+    "setup": (setup, "make .venv and install the locked packages (setup dev: the developers' too)"),
+    "demo": (demo, "run the demo: from offers in a sandbox data space to approved releases"),
+    "test": (test, "run the tests; arguments go to pytest"),
+    "dev": (dev, "open Dagster's web page on the pipelines"),
+    "check": (check, "style, format, types and import rules"),
+    "lock": (lock, "write requirements/*.txt anew (needs uv; --upgrade for newer versions)"),
+    "clean": (clean, "remove .venv and caches; the lab's data stays"),
+}
+
+
+# --- which Python ----------------------------------------------------------------------------------------------------
+
+
+def require_platform() -> None:
+    """Stop where no locked package would fit."""
+    if not sys.platform.startswith("linux"):
+        raise Stop(f"datalab runs on Linux, this is {platform.system()}: use a Linux machine, a container or WSL 2")
+    if platform.machine() not in MACHINES:
+        raise Stop(f"datalab is locked for {' and '.join(MACHINES)}, this machine is {platform.machine()}")
+
+
+def use_suitable_python() -> None:
+    """Go on with this Python, or replace the process by a suitable one from PATH, or stop with what to install."""
+    suitable = OLDEST <= sys.version_info[:2] <= NEWEST
+    if suitable and can_make_environments():
+        return
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        other = shutil.which(f"python3.{minor}")
+        if other and answers(other, minor):
+            os.execv(other, [other, str(ROOT / "develop.py"), *sys.argv[1:]])  # noqa: S606 - replaces this process
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if suitable:
+        raise Stop(
+            f"this Python {version} cannot make environments: install its venv (Debian, Ubuntu: apt install python{version}-venv)"
+        )
+    raise Stop(
+        f"datalab needs Python 3.{OLDEST[1]} to 3.{NEWEST[1]}, this is {version} and PATH has no other: install one of them"
+    )
+
+
+def can_make_environments() -> bool:
+    """Whether ``venv`` and ``ensurepip`` are there: Debian ships them apart."""
+    return all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
+
+
+def answers(python: str, minor: int) -> bool:
+    """Whether ``python`` really is Python 3.``minor`` with all parts (a version manager's shim may only pretend)."""
+    probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, {minor}))"
+    return subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+
+def install(name: str) -> None:
+    """Make ``.venv`` hold the lock ``name`` and the project itself. Instant when it does already.
+
+    What was interrupted has no stamp and is built anew, and so is what another lock, Python or place made.
+    """
+    with one_at_a_time():
+        found, enough = read_stamp(), [stamp(name), stamp("dev")]
+        if found in enough:
+            return
+        if {**found, "project": ""} in [{**one, "project": ""} for one in enough]:
+            install_project(found["lock"])
+            return
+        size = len(locked(REQUIREMENTS / f"{name}.txt"))
+        began = time.monotonic()
+        print(f"setup: {size} packages into .venv, once; this takes one to five minutes", flush=True)
+        make_environment()
+        install_lock("build")
+        install_lock(name)
+        install_project(name)
+        print(f"setup: done in {time.monotonic() - began:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time():  # noqa: ANN201 - the type's name differs between Python 3.8 and 3.13
+    """Hold the repository folder's lock, so that two calls do not build one environment together."""
+    folder = os.open(str(ROOT), os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network filesystems have no locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def stamp(name: str) -> dict[str, str]:
+    """Everything that decides what the environment holds."""
+    locks = b"".join((REQUIREMENTS / f"{part}.txt").read_bytes() for part in ("build", name))
+    return {
+        "lock": name,
+        "sha256": hashlib.sha256(locks).hexdigest(),
+        "python": platform.python_version(),
+        "place": str(VENV),  # the scripts of an environment name their folder: a moved one is broken
+        "project": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
+    }
+
+
+def read_stamp() -> dict[str, str]:
+    """Return the stamp of a finished environment whose Python still starts, or an empty one."""
+    try:
+        found = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    alive = isinstance(found, dict) and os.access(str(VENV / "bin" / "python"), os.X_OK)
+    return found if alive else {}
+
+
+def make_environment() -> None:
+    """Make an empty environment where there may be the remains of one."""
+    if VENV.is_symlink():
+        VENV.unlink()
+    shutil.rmtree(VENV, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], check=False, capture_output=True, text=True, env=environment()
+    )
+    if done.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        raise Stop(f"python could not make .venv: {(done.stdout + done.stderr).strip()}")
+
+
+def install_lock(name: str) -> None:
+    """Install exactly what a lock names: no resolving, every file's hash checked, no building with unlocked tools."""
+    path = REQUIREMENTS / f"{name}.txt"
+    options = ["--no-deps", "--require-hashes", "--no-build-isolation", "--requirement", path]
+    pip(options, what=f"{path.relative_to(ROOT)}", total=len(locked(path)))
+
+
+def install_project(name: str) -> None:
+    """Install the project in place, so that its commands and connectors are found, and stamp the environment as whole."""
+    STAMP.unlink() if STAMP.exists() else None
+    pip(["--no-deps", "--no-index", "--no-build-isolation", "--editable", ROOT], what="datalab itself", total=0)
+    STAMP.write_text(json.dumps(stamp(name)), encoding="utf-8")
+
+
+def pip(options: list[object], *, what: str, total: int) -> None:
+    """Run pip with one live line; on failure show the end of its log and what to do."""
+    command = [
+        VENV / "bin" / "python",
+        "-m",
+        "pip",
+        "--no-input",
+        "--disable-pip-version-check",
+        "install",
+        "--progress-bar=off",
+    ]
+    with LOG.open("a", encoding="utf-8") as log, progress(what, total):
+        code = run([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+    if code != 0:
+        end = "\n  ".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise Stop(f"pip could not install {what}:\n  {end}\nrun the same again; finished downloads are kept")
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int):  # noqa: ANN201 - as above
+    """Show what is going on in one line, rewritten twice a second; nothing where nobody watches."""
+    done = threading.Event()
+    began = time.monotonic()
+
+    def show() -> None:
+        while not done.wait(0.5):
+            downloaded = LOG.read_text(encoding="utf-8", errors="replace").count("\nCollecting ")
+            placed = sum(1 for _ in VENV.glob("lib/python3*/site-packages/*.dist-info"))
+            state = f"{min(downloaded, total)} of {total} fetched, {placed} in place" if total else "building"
+            print(f"\r\033[Ksetup: {what}: {state}, {time.monotonic() - began:.0f} s", end="", flush=True)
+
+    watcher = threading.Thread(target=show, daemon=True)
+    if sys.stdout.isatty():
+        watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if watcher.is_alive():
+            watcher.join()
+            print("\r\033[K", end="", flush=True)
+
+
+def locked(path: Path) -> list[str]:
+    """Return the requirement lines of a lock, without their hashes."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def environment() -> dict[str, str]:
+    """Return the caller's environment without what would mislead the tools, with ``.venv`` first on PATH."""
+    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    return {**kept, "PATH": f"{VENV / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+
+
+def run(command: list[object], **streams: object) -> int:
+    """Run a command in the repository and return its exit code."""
+    words = [str(word) for word in command]
+    if not (os.path.isfile(words[0]) or shutil.which(words[0])):  # noqa: PTH113 - words are text by now
+        raise Stop(f"{words[0]} is missing: run 'python3 develop.py clean' and try again")
+    process = subprocess.Popen(words, cwd=str(ROOT), env=environment(), **streams)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the child had it too and ends in its own way
+            continue
+
+
+def announced(name: str, command: list[object]) -> int:
+    """Run a check under its name."""
+    print(f"check: {name}", flush=True)
+    return run(command)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Stop as stop:
+        print(f"develop.py: {stop}", file=sys.stderr)
+        sys.exit(1)
