@@ -6,7 +6,8 @@ Imports carebundle from SOURCES/carebundle (it is not in the lock; it needs pyda
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
+import functools
 import importlib
 import json
 import sys
@@ -16,10 +17,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from faker import Faker
-
 from datalab_connectors.sandbox.make_holdings import contacts, notes
 from datalab_connectors.sandbox.make_holdings.archive import HOLDINGS, TRUTH, write_lines
+from faker import Faker
+from faker.providers.address import it_IT
 
 TARGET, SPANS = HOLDINGS / "care-events" / "bundles.ndjson.gz", TRUTH / "care-events.jsonl.gz"
 PATIENTS, SEED = 2000, 20261121
@@ -39,7 +40,7 @@ def simulated(index: int, rng: Random) -> dict[str, Any]:
         "seed": SEED,
         "index": index,
         "sex": rng.choice("FM"),
-        "reference_date": datetime.date(2024, 1, 1) + datetime.timedelta(days=rng.randrange(730)),
+        "reference_date": dt.date(2024, 1, 1) + dt.timedelta(days=rng.randrange(730)),
     }
     if profile == "hypertension" and rng.random() < 0.6:
         bundle = carebundle.generate_history(**common, visits=rng.randint(2, 6))
@@ -47,6 +48,12 @@ def simulated(index: int, rng: Random) -> dict[str, Any]:
         bundle = carebundle.generate_bundle(**common, panels=PANELS)
     decoded: dict[str, Any] = json.loads(carebundle.to_json(bundle))
     return decoded
+
+
+@functools.cache
+def _italian_cities() -> list[str]:
+    """Return Faker's Italian cities in an order of their own: Faker keeps them in that of a set, which differs by process."""
+    return sorted(it_IT.Provider.cities)
 
 
 def invented(rng: Random, patient: dict[str, Any]) -> notes.Person:
@@ -62,12 +69,18 @@ def invented(rng: Random, patient: dict[str, Any]) -> notes.Person:
         birth_date=patient["birthDate"],
         phone=contacts.phone(rng, language),
         street=fake.street_address().replace("\n", ", ").replace("&", "und"),
-        city=fake.city(),
+        city=rng.choice(_italian_cities()) if language == "it" else fake.city(),
         postcode=fake.postcode(),
     )
     patient["telecom"] = [{"system": "phone", "value": person.phone, "use": rng.choice(("mobile", "home"))}]
     patient["address"] = [
-        {"use": "home", "line": [person.street], "city": person.city, "postalCode": person.postcode, "country": contacts.REGIONS[language][:2]}
+        {
+            "use": "home",
+            "line": [person.street],
+            "city": person.city,
+            "postalCode": person.postcode,
+            "country": contacts.REGIONS[language][:2],
+        }
     ]
     return person
 
@@ -83,7 +96,9 @@ def _findings(bundle: dict[str, Any]) -> str:
     return " ".join(said)
 
 
-def _document(rng: Random, person: notes.Person, bundle: dict[str, Any], encounter: dict[str, Any], doctor: dict[str, Any]) -> tuple[dict[str, Any], notes.Note]:
+def _document(
+    rng: Random, person: notes.Person, bundle: dict[str, Any], encounter: dict[str, Any], doctor: dict[str, Any]
+) -> tuple[dict[str, Any], notes.Note]:
     name = doctor["resource"]["name"][0]
     note = notes.progress(rng, person, _findings(bundle), f"Dr {name['given'][0]} {name['family']}")
     visit = encounter["resource"]
@@ -92,7 +107,10 @@ def _document(rng: Random, person: notes.Person, bundle: dict[str, Any], encount
         "meta": {"security": visit["meta"]["security"]},
         "text": {"status": "additional", "div": note.text},
         "status": "current",
-        "type": {"coding": [{"system": "http://loinc.org", "code": "11506-3", "display": "Progress note"}], "text": "Progress note"},
+        "type": {
+            "coding": [{"system": "http://loinc.org", "code": "11506-3", "display": "Progress note"}],
+            "text": "Progress note",
+        },
         "subject": visit["subject"],
         "date": visit["period"]["end"],
         "author": [{"reference": doctor["fullUrl"]}],
@@ -122,7 +140,13 @@ def complete(bundle: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
     person = invented(rng, patient["resource"])
     name = doctor["resource"]["name"][0]
     told = [
-        (patient, "text.div", _told_by_source(patient, (("NAME", f"{person.given} {person.family}"), ("BIRTH_DATE", person.birth_date)), "patient")),
+        (
+            patient,
+            "text.div",
+            _told_by_source(
+                patient, (("NAME", f"{person.given} {person.family}"), ("BIRTH_DATE", person.birth_date)), "patient"
+            ),
+        ),
         (doctor, "text.div", _told_by_source(doctor, (("NAME", f"Dr {name['given'][0]} {name['family']}"),), "practitioner")),
     ]
     for entry in [entry for kind in _NOTED for entry in by_type.get(kind, ())]:
@@ -136,7 +160,13 @@ def complete(bundle: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
         bundle["entry"].append(document)
         told.append((document, "text.div", note))
     return [
-        {"patient": patient["fullUrl"], "resource": entry["fullUrl"], "resource_type": entry["resource"]["resourceType"], "path": path} | span
+        {
+            "patient": patient["fullUrl"],
+            "resource": entry["fullUrl"],
+            "resource_type": entry["resource"]["resourceType"],
+            "path": path,
+        }
+        | span
         for entry, path, note in told
         for span in note.spans
     ]

@@ -37,7 +37,17 @@ _BBAN = {
 """Structure of the national part of an IBAN (SWIFT IBAN registry): a letters, n digits, c letters or digits."""
 
 _ALPHABETS = {"a": string.ascii_uppercase, "n": string.digits, "c": string.digits + string.ascii_uppercase}
-_DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "uni.example.org", "post.example.net", "buero-nord.example", "stad.example", "EXAMPLE.COM")
+_DOMAINS = (
+    "example.com",
+    "example.org",
+    "example.net",
+    "mail.example.com",
+    "uni.example.org",
+    "post.example.net",
+    "buero-nord.example",
+    "stad.example",
+    "EXAMPLE.COM",
+)
 
 
 @functools.cache
@@ -77,6 +87,8 @@ def phone(rng: Random, language: str) -> str:
     region = home if rng.random() < 0.85 else rng.choice(sorted({r for regions in REGIONS.values() for r in regions.split()}))
     kind = rng.choice((phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE))
     example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
+    if example is None:
+        raise LookupError(region)
     base = phonenumbers.national_significant_number(example)
     while True:
         digits = base[:3] + "".join(rng.choices(string.digits, k=len(base) - 3))
@@ -99,7 +111,15 @@ def phone(rng: Random, language: str) -> str:
     if inland.startswith("0") and region not in {"IT", "HU"}:
         forms.append(f"{code} (0) {rest}")
     if region == home:
-        forms += [inland, inland, inland, inland.replace(" ", "/", 1), inland.replace(" ", "-"), inland.replace(" ", ""), inland.replace(" ", ".")]
+        forms += [
+            inland,
+            inland,
+            inland,
+            inland.replace(" ", "/", 1),
+            inland.replace(" ", "-"),
+            inland.replace(" ", ""),
+            inland.replace(" ", "."),
+        ]
     return rng.choice(forms)
 
 
@@ -114,13 +134,26 @@ def account(rng: Random, language: str) -> str:
         if iban.is_valid(number):
             break
     fours = re.findall(".{1,4}", number)
-    return rng.choice([" ".join(fours)] * 3 + [number] * 3 + ["-".join(fours), number.lower(), "\u00a0".join(fours), f"{number[:4]} {number[4:]}"])
+    return rng.choice(
+        [" ".join(fours)] * 3
+        + [number] * 3
+        + ["-".join(fours), number.lower(), "\u00a0".join(fours), f"{number[:4]} {number[4:]}"]
+    )
 
 
-def card(rng: Random, language: str) -> str:
+def card(rng: Random, _language: str) -> str:
     """Return a number of an international card scheme that passes the Luhn check."""
     prefix, length = rng.choice(
-        [("4", 16), ("4", 16), (str(rng.randint(51, 55)), 16), (str(rng.randint(2221, 2720)), 16), (rng.choice(("34", "37")), 15), ("36", 14), ("6759", 18), ("4", 19)]
+        [
+            ("4", 16),
+            ("4", 16),
+            (str(rng.randint(51, 55)), 16),
+            (str(rng.randint(2221, 2720)), 16),
+            (rng.choice(("34", "37")), 15),
+            ("36", 14),
+            ("6759", 18),
+            ("4", 19),
+        ]
     )
     body = prefix + "".join(rng.choices(string.digits, k=length - len(prefix) - 1))
     number = body + luhn.calc_check_digit(body)
@@ -128,10 +161,12 @@ def card(rng: Random, language: str) -> str:
     return rng.choice([number, " ".join(groups), " ".join(groups), "-".join(groups)])
 
 
-def address(rng: Random, language: str) -> str:
+def address(rng: Random, _language: str) -> str:
     """Return an IPv4 or IPv6 address of a documentation or private network (RFC 5737, 3849, 1918, 4193)."""
     if rng.random() < 0.7:
-        network = ipaddress.ip_network(rng.choice(("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+        network = ipaddress.ip_network(
+            rng.choice(("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+        )
         return str(network[rng.randrange(1, network.num_addresses - 1)])
     network6 = ipaddress.ip_network(rng.choice(("2001:db8::/32", "fd00::/8")))
     found = network6[rng.randrange(1, 2**16)] if rng.random() < 0.4 else network6[rng.randrange(2**64, network6.num_addresses)]

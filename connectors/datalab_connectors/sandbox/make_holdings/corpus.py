@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.pofile import read_po
-
 from datalab_connectors.sandbox.make_holdings.archive import share
 
 DECLARATIONS = {
@@ -66,7 +65,7 @@ def catalogue(sources: Path, package: str, language: str) -> Iterator[dict[str, 
         for message in messages:
             number += 1
             ids = (message.id,) if isinstance(message.id, str) else tuple(message.id)
-            texts = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+            texts = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
             if package == "wagtail" and share(ids[0], "wagtail") >= WAGTAIL_SHARE:
                 continue
             for form, text in enumerate(ids if language == "en" else texts):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from stdnum import iban, luhn
-
 from datalab_connectors.sandbox.make_holdings import contacts, national
+from stdnum import iban, luhn
 
 
 def _valid_as_anything(value: str) -> bool:
-    plain = national.bare("", value)
+    plain = national.bare(value)
     return (
         any(is_valid(plain) for is_valid in national.VALID.values())
         or iban.is_valid(plain)
@@ -29,7 +28,13 @@ def broken(rng: Random, value: str) -> str:
 
 
 def order(rng: Random) -> tuple[str, str]:
-    """Return a number of an order, a book, a file or a date, and what it may be taken for."""
+    """Return a number of an order, a book, a file or a date, valid as nothing else, and what it may be taken for."""
+    while _valid_as_anything((found := _numbered(rng))[0]):
+        pass
+    return found
+
+
+def _numbered(rng: Random) -> tuple[str, str]:
     digits = f"{rng.randrange(10**7, 10**8)}"
     return rng.choice(
         [

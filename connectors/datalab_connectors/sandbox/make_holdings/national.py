@@ -35,7 +35,9 @@ def french_nir(rng: Random) -> str:
     body = f"{rng.choice('12')}{rng.randint(0, 99):02}{rng.randint(1, 12):02}{department}{rng.randint(1, 989):03}{rng.randint(1, 999):03}"
     number = body + nir.calc_check_digits(body)
     pieces = _cut(number, 1, 2, 2, 2, 3, 3, 2)
-    return rng.choice([number, " ".join(pieces), " ".join(pieces), ".".join(pieces), f"{number[:13]} {number[13:]}", "\u00a0".join(pieces)])
+    return rng.choice(
+        [number, " ".join(pieces), " ".join(pieces), ".".join(pieces), f"{number[:13]} {number[13:]}", "\u00a0".join(pieces)]
+    )
 
 
 def spanish_nif(rng: Random) -> str:
@@ -43,7 +45,16 @@ def spanish_nif(rng: Random) -> str:
     body = f"{rng.randint(100000, 99999999):08}"
     letter = dni.calc_check_digit(body)
     dotted = ".".join(_cut(body, 2, 3, 3))
-    return rng.choice([body + letter, f"{body}-{letter}", f"{dotted}-{letter}", f"{dotted} {letter}", body + letter.lower(), f"{body} {letter}"])
+    return rng.choice(
+        [
+            body + letter,
+            f"{body}-{letter}",
+            f"{dotted}-{letter}",
+            f"{dotted} {letter}",
+            body + letter.lower(),
+            f"{body} {letter}",
+        ]
+    )
 
 
 def spanish_nie(rng: Random) -> str:
@@ -58,14 +69,18 @@ def polish_pesel(rng: Random) -> str:
     year, month, day = rng.randint(1925, 2015), rng.randint(1, 12), rng.randint(1, 28)
     body = f"{year % 100:02}{month + (20 if year >= 2000 else 0):02}{day:02}{_digits(rng, 4)}"
     number = body + pesel.calc_check_digit(body)
-    return rng.choice([number, number, f"{number[:6]} {number[6:]}", f"{number[:6]}-{number[6:]}", " ".join(_cut(number, 2, 2, 2, 5))])
+    return rng.choice(
+        [number, number, f"{number[:6]} {number[6:]}", f"{number[:6]}-{number[6:]}", " ".join(_cut(number, 2, 2, 2, 5))]
+    )
 
 
 def dutch_bsn(rng: Random) -> str:
     """Burgerservicenummer: nine digits that pass the eleven test."""
     while not bsn.is_valid(number := f"{rng.randint(10000000, 999999999):09}"):
         pass
-    return rng.choice([number, number, ".".join(_cut(number, 4, 2, 3)), " ".join(_cut(number, 3, 3, 3)), " ".join(_cut(number, 4, 2, 3))])
+    return rng.choice(
+        [number, number, ".".join(_cut(number, 4, 2, 3)), " ".join(_cut(number, 3, 3, 3)), " ".join(_cut(number, 4, 2, 3))]
+    )
 
 
 def italian_fiscal_code(rng: Random) -> str:
@@ -88,7 +103,14 @@ def german_tax_id(rng: Random) -> str:
         for check in "0123456789":
             number = "".join(body) + check
             if number[0] != "0" and idnr.is_valid(number):
-                return rng.choice([number, " ".join(_cut(number, 2, 3, 3, 3)), " ".join(_cut(number, 2, 3, 3, 3)), "/".join(_cut(number, 2, 3, 3, 3))])
+                return rng.choice(
+                    [
+                        number,
+                        " ".join(_cut(number, 2, 3, 3, 3)),
+                        " ".join(_cut(number, 2, 3, 3, 3)),
+                        "/".join(_cut(number, 2, 3, 3, 3)),
+                    ]
+                )
 
 
 MAKERS = {
@@ -109,10 +131,17 @@ VALID = {
     "IT_FISCAL_CODE": codicefiscale.is_valid,
     "DE_TAX_ID": idnr.is_valid,
 }
-AT_HOME = {"fr": ("FR_NIR",), "es": ("ES_NIF", "ES_NIF", "ES_NIE"), "pl": ("PL_PESEL",), "nl": ("NL_BSN",), "it": ("IT_FISCAL_CODE",), "de": ("DE_TAX_ID",)}
+AT_HOME = {
+    "fr": ("FR_NIR",),
+    "es": ("ES_NIF", "ES_NIF", "ES_NIE"),
+    "pl": ("PL_PESEL",),
+    "nl": ("NL_BSN",),
+    "it": ("IT_FISCAL_CODE",),
+    "de": ("DE_TAX_ID",),
+}
 """Which numbers the texts of a language speak of; texts of other languages speak of any of them."""
 
 
-def bare(kind: str, value: str) -> str:
-    """Return ``value`` without the signs between its groups, as the validators of ``kind`` take it."""
+def bare(value: str) -> str:
+    """Return ``value`` without the signs between its groups, as the validators take it."""
     return "".join(character for character in value if character.isalnum()).upper()

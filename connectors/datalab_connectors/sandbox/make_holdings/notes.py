@@ -43,7 +43,9 @@ class Person:
     def born(self, rng: Random) -> str:
         """Return the birth date in one of the spellings of Europe."""
         year, month, day = self.birth_date.split("-")
-        return rng.choice([self.birth_date, f"{day}.{month}.{year}", f"{day}/{month}/{year}", f"{int(day)}.{int(month)}.{year}"])
+        return rng.choice(
+            [self.birth_date, f"{day}.{month}.{year}", f"{day}/{month}/{year}", f"{int(day)}.{int(month)}.{year}"]
+        )
 
     def called(self, rng: Random) -> str:
         """Return the phone number, at times without the signs between its groups."""
@@ -83,9 +85,13 @@ def progress(rng: Random, person: Person, findings: str, doctor: str) -> Note:
     elif opening == 1:
         note.say("Seen today: ").tell("NAME", person.named(rng)).say(", DOB ").tell("BIRTH_DATE", person.born(rng)).say(". ")
     elif opening == 2:
-        note.say("I reviewed ").tell("NAME", person.named(rng)).say(" in clinic. Lives at ").tell("ADDRESS", person.lives(rng)).say(". ")
+        note.say("I reviewed ").tell("NAME", person.named(rng)).say(" in clinic. Lives at ").tell(
+            "ADDRESS", person.lives(rng)
+        ).say(". ")
     else:
-        note.say("Telephone consultation with ").tell("NAME", person.named(rng)).say(" on ").tell("PHONE", person.called(rng)).say(". ")
+        note.say("Telephone consultation with ").tell("NAME", person.named(rng)).say(" on ").tell(
+            "PHONE", person.called(rng)
+        ).say(". ")
     note.say(findings)
     closing = rng.randrange(4)
     if closing == 0:
@@ -104,7 +110,12 @@ def remark(rng: Random, person: Person, subject: str) -> Note:
     if way == 0:
         return note.say(f"{subject} explained to ").tell("NAME", person.named(rng)).say(".")
     if way == 1:
-        return note.tell("NAME", person.named(rng)).say(" asks to be called on ").tell("PHONE", person.called(rng)).say(f" about {subject}.")
+        return (
+            note.tell("NAME", person.named(rng))
+            .say(" asks to be called on ")
+            .tell("PHONE", person.called(rng))
+            .say(f" about {subject}.")
+        )
     if way == 2:
         return note.say(f"{subject}: family history not known to ").tell("NAME", person.given).say(".")
     return note.say(f"{subject}; leaflet posted to ").tell("ADDRESS", person.lives(rng)).say(".")

@@ -23,7 +23,7 @@ SEED = "eu-language-texts 1"
 _CARRIERS = tomllib.loads(Path(__file__).with_name("carriers.toml").read_text(encoding="utf-8"))
 
 
-def _sentence(rng: Random, carrier: str, value: str) -> tuple[str, int]:
+def _sentence(carrier: str, value: str) -> tuple[str, int]:
     before, after = carrier.split("{}")
     return before + value + after, len(before)
 
@@ -33,14 +33,14 @@ def personal(rng: Random, language: str) -> tuple[str, str, str, int]:
     kind = rng.choice(("EMAIL", "EMAIL", "PHONE", "PHONE", "IBAN", "CARD", "IP", "NATIONAL", "NATIONAL", "NATIONAL"))
     if kind != "NATIONAL":
         value = contacts.MAKERS[kind](rng, language)
-        return kind, value, *_sentence(rng, rng.choice(_CARRIERS[language][kind.lower()]), value)
+        return kind, value, *_sentence(rng.choice(_CARRIERS[language][kind.lower()]), value)
     at_home = national.AT_HOME.get(language)
     kind = rng.choice(at_home or tuple(national.MAKERS))
     value = national.MAKERS[kind](rng)
     if at_home:
-        return kind, value, *_sentence(rng, rng.choice(_CARRIERS["national"][kind]), value)
+        return kind, value, *_sentence(rng.choice(_CARRIERS["national"][kind]), value)
     carrier = rng.choice(_CARRIERS[language]["id"]).replace("{label}", _CARRIERS["label"][kind])
-    return kind, value, *_sentence(rng, carrier, value)
+    return kind, value, *_sentence(carrier, value)
 
 
 def decoy(rng: Random, language: str) -> tuple[str, str, str, int]:
@@ -48,9 +48,9 @@ def decoy(rng: Random, language: str) -> tuple[str, str, str, int]:
     form = rng.choice(("order", "version", "broken"))
     if form == "broken":
         value, kind = decoys.broken_kind(rng, language)
-        return kind, value, *_sentence(rng, rng.choice(_CARRIERS[language]["order"]), value)
+        return kind, value, *_sentence(rng.choice(_CARRIERS[language]["order"]), value)
     value, kind = decoys.order(rng) if form == "order" else decoys.version(rng)
-    return kind, value, *_sentence(rng, rng.choice(_CARRIERS[language][form]), value)
+    return kind, value, *_sentence(rng.choice(_CARRIERS[language][form]), value)
 
 
 def place(rng: Random, text: str, sentence: str) -> tuple[str, int]:
@@ -80,7 +80,9 @@ def insert(record: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
     text, start = place(rng, record["text"], " ".join(piece[2] for piece in pieces))
     spans = []
     for kind, value, sentence, offset in pieces:
-        spans.append({"id": record["id"], "type": kind, "value": value, "start": start + offset, "end": start + offset + len(value)})
+        spans.append(
+            {"id": record["id"], "type": kind, "value": value, "start": start + offset, "end": start + offset + len(value)}
+        )
         start += len(sentence) + 1
     changed = record | {"text": text}
     return (changed, spans, []) if make is personal else (changed, [], spans)
@@ -88,7 +90,7 @@ def insert(record: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 def main(sources: Path) -> None:
     """Write the texts and the truth, and print what there is."""
-    records = []
+    records: list[dict[str, Any]] = []
     for language in corpus.LANGUAGES:
         records += corpus.declaration(sources, language)
         records += corpus.catalogue(sources, "django", language)
@@ -100,7 +102,11 @@ def main(sources: Path) -> None:
         spans += true
         decoys_ += false
     size = write_lines(TARGET, rows), write_lines(SPANS, spans), write_lines(DECOYS, decoys_)
-    counts = Counter(row["collection"] for row in rows), Counter(span["type"] for span in spans), Counter(span["type"] for span in decoys_)
+    counts = (
+        Counter(row["collection"] for row in rows),
+        Counter(span["type"] for span in spans),
+        Counter(span["type"] for span in decoys_),
+    )
     sys.stdout.write(f"{len(rows)} rows, {len({span['id'] for span in spans})} with personal data; bytes {size}; {counts}\n")
 
 
