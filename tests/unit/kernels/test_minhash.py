@@ -1,0 +1,103 @@
+"""Shingles against a plain reference; MinHash estimates against the exact similarity; components."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datalab.kernels import components, hashing, minhash
+from datalab.kernels.shingles import shingles
+
+TEXTS = st.lists(st.one_of(st.none(), st.text("ab \n\tÄß", max_size=30)), max_size=12)
+
+
+def reference(text: str | None, width: int) -> list[int]:
+    words = (text or "").lower().encode().split()
+    hashes = [int(h) for h in hashing.hash_column(pl.Series([w.decode() for w in words], dtype=pl.String)).to_list()]
+    found = []
+    for start in range(max(len(words) - width + 1, min(len(words), 1))):
+        acc = 0
+        for word in hashes[start : start + width]:
+            acc = (acc * 0xD1342543DE82EF95 + word) % 2**64
+        found.append(int(hashing.mix(np.array([acc], dtype=np.uint64))[0]))
+    return found
+
+
+def sets(texts: list[str | None], width: int, **options: int) -> list[list[int]]:
+    rows: list[list[int]] = []
+    for first, hashes, offsets in shingles(pl.Series(texts, dtype=pl.String), width, **options):
+        assert first == len(rows)
+        rows += [hashes[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+    return rows
+
+
+@given(TEXTS, st.integers(1, 6), st.integers(1, 40))
+def test_shingles_follow_the_definition_for_any_block(texts, width, block):
+    assert sets(texts, width, block=block) == [reference(text, width) for text in texts]
+
+
+@given(TEXTS, st.integers(0, 12))
+def test_signatures_do_not_depend_on_the_batch(texts, cut):
+    column = pl.Series(texts, dtype=pl.String)
+    whole = minhash.signatures(column, 3, 2)
+    parts = [minhash.signatures(piece, 3, 2) for piece in (column[:cut], column[cut:])]
+    for left, right in zip(whole, (np.concatenate(pair) for pair in zip(*parts, strict=True)), strict=True):
+        assert (left == right).all()
+
+
+def test_the_estimate_is_near_the_exact_similarity():
+    draw = random.Random(3)
+    words = [f"w{i}" for i in range(4000)]
+    for length in (30, 300, 3000):
+        base = draw.choices(words, k=length)
+        texts, exact = [" ".join(base)], [1.0]
+        for edits in range(1, 60):
+            other = list(base)
+            for _ in range(edits * length // 600 + 1):
+                other[draw.randrange(length)] = "edited"
+            texts.append(" ".join(other))
+            a, b = set(reference(texts[0], 5)), set(reference(texts[-1], 5))
+            exact.append(len(a & b) / len(a | b))
+        _, sketches, _ = minhash.signatures(pl.Series(texts), 1, 1)
+        found = minhash.similarity(np.broadcast_to(sketches[0], sketches.shape), sketches)
+        assert abs((found - exact).mean()) < 0.01
+        assert np.abs(found - exact).max() < 0.12
+
+
+def test_blank_texts_have_no_signature():
+    keys, _, blank = minhash.signatures(pl.Series([None, "", " \n\t ", "word"]), 4, 2)
+    assert blank.tolist() == [True, True, True, False]
+    assert keys[3].all()
+
+
+def test_bands_find_pairs_at_the_threshold():
+    for threshold in (0.6, 0.7, 0.8, 0.9):
+        bands, rows = minhash.banding(threshold)
+        assert 1 - (1 - threshold**rows) ** bands >= 0.99
+        assert bands <= 12
+
+
+def test_signature_constants_never_change():
+    keys, sketches, _ = minhash.signatures(pl.Series(["one two three four five six seven"]), 2, 3)
+    assert keys.tolist() == KEYS
+    assert int(np.bitwise_count(sketches).sum()) == ONES
+
+
+KEYS = [[17819289074989035829, 11955659707266018699]]
+ONES = 4
+
+
+@given(st.integers(1, 15), st.data())
+def test_components_name_their_smallest(nodes, data):
+    edges = data.draw(st.lists(st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)), max_size=20))
+    smallest = list(range(nodes))
+    for _ in range(nodes):
+        for left, right in edges:
+            smallest[left] = smallest[right] = min(smallest[left], smallest[right])
+    left, right = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    assert components.smallest_of_component(left, right, nodes).tolist() == smallest
