@@ -189,9 +189,10 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for column in frame.iter_columns():
         values = column.to_pandas()
-        if column.dtype.is_integer() and column.null_count():
-            kind = ("UInt" if column.dtype.is_unsigned_integer() else "Int") + "64"
-            values = pd.array(column.to_arrow(), dtype=kind)
+        if column.dtype.is_integer() and column.dtype not in {pl.Int128, pl.UInt128} and column.null_count():
+            wide = pl.UInt64 if column.dtype.is_unsigned_integer() else pl.Int64
+            numbers = column.fill_null(0).cast(wide).to_numpy(writable=True)
+            values = pd.Series(pd.arrays.IntegerArray(numbers, column.is_null().to_numpy(writable=True)))
         elif column.dtype == pl.Date or (isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None):
             values = _nanoseconds(column, values)
         columns[column.name] = values
