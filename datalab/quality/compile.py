@@ -10,6 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -120,22 +121,22 @@ class Checks:
                 state["counts"][name] = state["counts"].get(name, 0) + count
         return {**state, "part": state["part"] or 0, "sums": {number: one[0].as_json() for number, one in sums.items()}}
 
-    def evaluate(self, state: Mapping[str, Any], sample: pl.DataFrame | None = None) -> list[CheckResult]:
+    def evaluate(
+        self, state: Mapping[str, Any], sample: pl.DataFrame | None = None, *, scratch: Path | None = None
+    ) -> list[CheckResult]:
         """Return one result per expectation, in the order of the suite.
 
         ``sample`` is `gx.take_sample` over all batches' samples; it is needed where `outside` is not empty, and is then given
-        to Great Expectations in a process of its own.
+        to Great Expectations in a process of its own, through a folder in ``scratch`` that is removed again.
         """
         outside: dict[int, CheckResult] = {}
         if self.outside:
+            expectations = [check.expectation for check in self.outside]
             found = gx.validate_apart(
-                self._outside_expectations(), sample, self.outside_columns, rows=state["rows"], cap=self.cap
+                expectations, sample, self.outside_columns, rows=state["rows"], cap=self.cap, scratch=scratch
             )
             outside = {check.number: result for check, result in zip(self.outside, found, strict=True)}
         return [outside[check.number] if check.kind is Kind.OUTSIDE else self._result(check, state) for check in self.checks]
-
-    def _outside_expectations(self) -> list[Expectation]:
-        return [check.expectation for check in self.outside]
 
     def _result(self, check: Check, state: Mapping[str, Any]) -> CheckResult:
         number = str(check.number)

@@ -88,9 +88,11 @@ def validate_apart(
     rows: int,
     cap: int = ROW_CAP,
     timeout: float = TIMEOUT,
+    scratch: Path | None = None,
 ) -> list[CheckResult]:
     """Let Great Expectations judge ``sample`` in a process of its own; ``rows`` is the number of rows it stands for.
 
+    The rows pass through a folder of mode 0700 in ``scratch`` (default: the system's), removed at the end.
     A process that dies or takes longer than ``timeout`` seconds gives results that did not succeed, with the reason.
     """
     if sample is None:
@@ -100,7 +102,7 @@ def validate_apart(
     require()
     sampled = sample.height < rows
     asked = [item for item in expectations if not (sampled and item.type in SAMPLE_CANNOT_TELL)]
-    answers = iter(_ask(asked, sample.select(*columns), timeout))
+    answers = iter(_ask(asked, sample.select(*columns), timeout, scratch))
     results = []
     for item in expectations:
         if item in asked:
@@ -111,10 +113,12 @@ def validate_apart(
     return results
 
 
-def _ask(expectations: Sequence[Expectation], frame: pl.DataFrame, timeout: float) -> list[Mapping[str, Any]]:
+def _ask(
+    expectations: Sequence[Expectation], frame: pl.DataFrame, timeout: float, scratch: Path | None
+) -> list[Mapping[str, Any]]:
     if not expectations:
         return []
-    with tempfile.TemporaryDirectory(prefix="datalab-gx-") as name:  # mode 0700: the rows are sensitive
+    with tempfile.TemporaryDirectory(prefix="datalab-gx-", dir=scratch) as name:  # mode 0700: the rows are sensitive
         folder = Path(name)
         request = [{"type": item.type, "kwargs": dict(item.kwargs)} for item in expectations]
         (folder / "request.json").write_text(json.dumps(request), "utf-8")

@@ -90,9 +90,10 @@ def test_a_missing_sample_is_a_mistake_of_the_caller():
         checks.evaluate(checks.merge([]))
 
 
-def test_too_long_is_a_failed_check():
+def test_too_long_is_a_failed_check_and_leaves_no_rows_behind(tmp_path):
     expectations = suite_of(SPREAD).expectations
-    (result,) = gx.validate_apart(expectations, FRAME, ["age"], rows=4, timeout=0.01)
+    (result,) = gx.validate_apart(expectations, FRAME, ["age"], rows=4, timeout=0.01, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
     assert (result.success, result.error) == (False, "Great Expectations took longer than 0.01 seconds")
 
 
