@@ -19,18 +19,10 @@ _LONGEST = 5.0
 class Post:
     """Acts and delivers in the background. ``act`` is called for each due process and must change it."""
 
-    def __init__(
-        self,
-        store: Store,
-        client: HttpClient,
-        act: Callable[[Process], None],
-        arrived: Callable[[Letter], None] = lambda _: None,
-        token: Callable[[Letter], str] = lambda _: "",
-    ) -> None:
+    def __init__(self, store: Store, client: HttpClient, act: Callable[[Process], None], token: str = "") -> None:
         self._store = store
         self._client = client
         self._act = act
-        self._arrived = arrived
         self._token = token
         self._wake = threading.Event()
         self._stop = False
@@ -46,7 +38,7 @@ class Post:
         self._wake.set()
 
     def stop(self) -> None:
-        """Stop after the letter in hand."""
+        """Stop, after one last try to deliver what is owed."""
         self._stop = True
         self._wake.set()
         self._thread.join(timeout=10)
@@ -60,6 +52,8 @@ class Post:
             except Exception:
                 log.exception("the post could not finish a round")
                 time.sleep(0.2)
+        for letter in self._store.letters(time.time()):
+            self._deliver(letter)
 
     def _round(self) -> None:
         for process in self._store.due():
@@ -70,7 +64,7 @@ class Post:
 
     def _deliver(self, letter: Letter) -> None:
         try:
-            self._client.post(letter.url, dict(letter.message), token=self._token(letter), repeat=True)
+            self._client.post(letter.url, dict(letter.message), token=self._token, repeat=True)
         except HttpRefused as error:
             if error.status >= 500 or error.status == 429:
                 self._put_off(letter, error)
@@ -80,7 +74,6 @@ class Post:
             self._put_off(letter, error)
             return
         self._store.delivered(letter)
-        self._arrived(letter)
 
     def _put_off(self, letter: Letter, error: DatalabError) -> None:
         if letter.attempts + 1 >= _ATTEMPTS:

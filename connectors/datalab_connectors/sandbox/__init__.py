@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datalab_connectors.sandbox.connector import SandboxConnector
 from datalab_connectors.sandbox.server import Running, start, status, stop
 
-__all__ = ["Running", "start", "status", "stop"]
+__all__ = ["Running", "SandboxConnector", "start", "status", "stop"]

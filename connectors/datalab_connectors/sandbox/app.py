@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -197,4 +198,4 @@ async def _versions(_: Request) -> Response:
 
 
 async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "up", "service": "datalab sandbox"})
+    return JSONResponse({"status": "up", "service": "datalab sandbox", "pid": os.getpid()})

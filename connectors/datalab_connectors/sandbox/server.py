@@ -79,7 +79,7 @@ def status(state: Path) -> Running | None:
         return None
     quick = Limits(connect=1, idle=2, seconds=2, attempts=1)
     with HttpClient(Reach(loopback=True), quick) as client, contextlib.suppress(SourceError):
-        if client.get(f"{found.url}/health").body == {"status": "up", "service": "datalab sandbox"}:
+        if client.get(f"{found.url}/health").body == {"status": "up", "service": "datalab sandbox", "pid": found.pid}:
             return found
     return None
 
