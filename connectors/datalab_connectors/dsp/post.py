@@ -1,0 +1,83 @@
+"""Delivering what is owed: one thread that acts on due processes and posts letters until they arrive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from datalab.errors import DatalabError, SourceError
+from datalab.ports.http import HttpClient, HttpRefused
+from datalab_connectors.dsp.store import Letter, Process, Store
+
+log = logging.getLogger(__name__)
+_ATTEMPTS = 60
+_LONGEST = 5.0
+
+
+class Post:
+    """Acts and delivers in the background. ``act`` is called for each due process and must change it."""
+
+    def __init__(self, store: Store, client: HttpClient, act: Callable[[Process], None], token: str = "") -> None:
+        self._store = store
+        self._client = client
+        self._act = act
+        self._token = token
+        self._wake = threading.Event()
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name="dsp-post", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what was owed before is taken up."""
+        self._wake.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there is something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Stop, after one last try to deliver what is owed."""
+        self._stop = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop:
+            self._wake.wait(0.2)
+            self._wake.clear()
+            try:
+                self._round()
+            except Exception:
+                log.exception("the post could not finish a round")
+                time.sleep(0.2)
+        for letter in self._store.letters(time.time()):
+            self._deliver(letter)
+
+    def _round(self) -> None:
+        for process in self._store.due():
+            self._act(process)
+        while not self._stop and (letters := self._store.letters(time.time())):
+            for letter in letters:
+                self._deliver(letter)
+
+    def _deliver(self, letter: Letter) -> None:
+        try:
+            self._client.post(letter.url, dict(letter.message), token=self._token, repeat=True)
+        except HttpRefused as error:
+            if error.status >= 500 or error.status == 429:
+                self._put_off(letter, error)
+                return
+            log.warning("a %s was refused: %s", letter.message.get("@type"), error.what)
+        except SourceError as error:
+            self._put_off(letter, error)
+            return
+        self._store.delivered(letter)
+
+    def _put_off(self, letter: Letter, error: DatalabError) -> None:
+        if letter.attempts + 1 >= _ATTEMPTS:
+            log.warning("a %s was given up: %s", letter.message.get("@type"), error.what)
+            self._store.delivered(letter)
+        else:
+            self._store.later(letter, time.time() + min(_LONGEST, 0.1 * 2**letter.attempts))

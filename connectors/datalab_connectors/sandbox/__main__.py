@@ -1,0 +1,91 @@
+"""``python -m datalab_connectors.sandbox --state DIR --port N [--holdings DIR]``: serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import socket
+import sys
+from pathlib import Path
+
+from datalab.errors import DatalabError
+from datalab_connectors.sandbox.server import HOST, check_host, record
+
+ALREADY_RUNNING = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the server; return its exit code."""
+    parser = argparse.ArgumentParser(prog="datalab_connectors.sandbox", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="folder for negotiations, transfers, log")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--any-port", action="store_true", help="take another port where this one is taken")
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--holdings", type=Path, action="append", default=[], help="folder of holdings; may be repeated")
+    parser.add_argument("--page-size", type=int, default=50)
+    parser.add_argument("--token-seconds", type=float, default=900.0)
+    options = parser.parse_args(arguments)
+    try:
+        check_host(options.host)
+        return _serve(options)
+    except DatalabError as error:
+        print(error, file=sys.stderr)  # noqa: T201  this is a command
+        return error.exit_code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import uvicorn
+
+    from datalab.ports.http import HttpClient, Limits, Reach
+    from datalab_connectors.dsp.post import Post
+    from datalab_connectors.dsp.store import Store
+    from datalab_connectors.sandbox.app import build
+    from datalab_connectors.sandbox.provider import Provider
+    from datalab_connectors.sandbox.shelf import OWN, read_shelf
+
+    state: Path = options.state
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (state / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("a sandbox runs with this state already", file=sys.stderr)  # noqa: T201
+        return ALREADY_RUNNING
+    shelf = read_shelf(options.holdings or [OWN])
+    listener = _listen(options.host, options.port, any_port=options.any_port)
+    base = f"http://{HOST}:{listener.getsockname()[1]}"
+    store = Store(state / "provider.sqlite")
+    reach = Reach(hosts=frozenset((HOST, "localhost")), loopback=True)
+    provider = Provider(shelf, store, reach, f"{base}/2025-1", options.token_seconds)
+    client = HttpClient(reach, Limits(connect=2, idle=5, seconds=10, attempts=1))
+    post = Post(store, client, provider.act)
+    app = build(provider, post, base=base, page_size=options.page_size)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", access_log=False))
+    record(state, base, os.getpid())
+    post.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        post.stop()
+        client.close()
+        store.close()
+    return 0
+
+
+def _listen(host: str, port: int, *, any_port: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        if not any_port:
+            listener.close()
+            raise DatalabError(f"port {port} is taken", next="name another --port") from None
+        listener.bind((host, 0))
+    listener.set_inheritable(True)
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

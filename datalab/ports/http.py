@@ -1,0 +1,381 @@
+"""The hardened HTTP client of the connectors: bounded in reach, size, time, redirects and retries; silent about secrets.
+
+Every failure is a ``SourceError`` (the outside did not deliver) or a ``ProtocolError`` (it delivered something else).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import email.utils
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
+
+import httpcore
+import httpx
+
+from datalab.errors import ProtocolError, SourceError
+from datalab.ports.landing import Arrival, Landed, Landing
+from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
+
+__all__ = ["Answer", "HttpClient", "HttpRefused", "Limits", "Reach"]
+
+_RETRIED = frozenset((429, 502, 503, 504))
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_BEARER = re.compile(r"(?i)(bearer|token|authorization|password|secret|key)([\s:=\"']+)[A-Za-z0-9._~+/=-]{8,}")
+_BROKEN = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one client. Times in seconds, sizes in bytes."""
+
+    connect: float = 5.0
+    idle: float = 20.0
+    """The longest silence within an answer."""
+    seconds: float = 60.0
+    """The longest time for a whole message, redirects and reading included."""
+    message: int = 16 << 20
+    redirects: int = 3
+    attempts: int = 4
+    """Tries of a message, and tries of a download that bring no byte."""
+    backoff: float = 0.2
+    longest_wait: float = 30.0
+    """The longest Retry-After that is honoured; a peer that asks for more has failed."""
+    download_seconds: float = 6 * 3600.0
+    slowest: float = 1024.0
+    """Bytes a second that a download must reach on average after ``idle`` seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON message as received: status, headers (lower case), the body read and to the letter."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    text: str = field(repr=False)
+
+
+class HttpRefused(SourceError):
+    """The peer answered with a status that was not expected."""
+
+    status: int = 0
+    body: Any = None
+
+
+class HttpClient:
+    """A client for one counterparty. Not a browser: no cookies, no proxy or credentials from the environment."""
+
+    def __init__(self, reach: Reach, limits: Limits | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.reach = reach
+        self.limits = limits or Limits()
+        self._sleep = sleep
+        self._secrets: set[str] = set()
+        self._deadline = Deadline()
+        self._transport = _Transport(GuardedBackend(reach, self._deadline))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without any credential that this client was given, and without what looks like one."""
+        for secret in self._secrets:
+            text = text.replace(secret, "•••")
+        return _BEARER.sub(r"\1\2•••", text)
+
+    def get(self, url: str, *, token: str = "", expect: Collection[int] = (200,)) -> Answer:
+        """Return the JSON at ``url``, following a few redirects; a broken or busy peer is asked again."""
+        return self._message("GET", url, None, token, expect, repeat=True)
+
+    def post(
+        self, url: str, body: Any, *, token: str = "", expect: Collection[int] = (200, 201, 202, 204), repeat: bool = False
+    ) -> Answer:
+        """Send a JSON message. Without ``repeat`` it is sent again only where it certainly did not arrive."""
+        return self._message("POST", url, json.dumps(body, ensure_ascii=False).encode(), token, expect, repeat=repeat)
+
+    def download(
+        self,
+        url: str,
+        landing: Landing,
+        name: str,
+        *,
+        limit: int,
+        sha256: str | None = None,
+        token: str = "",
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> Landed:
+        """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range."""
+        self._remember(token)
+        with landing.receive(name, limit=limit, sha256=sha256) as arrival:
+            self._fill(arrival, url, token, limit, progress)
+        assert arrival.landed is not None
+        return arrival.landed
+
+    def _message(
+        self, method: str, url: str, content: bytes | None, token: str, expect: Collection[int], *, repeat: bool
+    ) -> Answer:
+        self._remember(token)
+        deadline = time.monotonic() + self.limits.seconds
+        headers = {"accept": "application/json"} | ({"content-type": "application/json"} if content is not None else {})
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                with self._exchange(method, url, headers, content, token, deadline) as response:
+                    wait = self._wait(response, attempt) if response.status_code in _RETRIED else None
+                    if wait is None or not (repeat or response.status_code in {429, 503}) or attempt == self.limits.attempts:
+                        return self._answer(response, url, expect)
+            except _BROKEN as error:
+                unsent = isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
+                if not (repeat or unsent) or attempt == self.limits.attempts or time.monotonic() >= deadline:
+                    raise self._broken(error, url) from None
+                wait = self._backoff(attempt)
+            self._sleep(min(wait, max(0.0, deadline - time.monotonic())))
+        raise AssertionError("unreachable")
+
+    def _answer(self, response: httpx.Response, url: str, expect: Collection[int]) -> Answer:
+        blocks, size = [], 0
+        for block in _blocks(response.iter_bytes()):
+            size += len(block)
+            if size > self.limits.message:
+                raise ProtocolError(f"the answer is longer than {self.limits.message} bytes", where=shown(url))
+            blocks.append(block)
+        text, body, readable = "", None, True
+        try:
+            text = b"".join(blocks).decode("utf-8")
+            body = json.loads(text, parse_constant=_no_constant) if text.strip() else None
+        except (ValueError, RecursionError):
+            readable = False
+        if response.status_code not in expect:
+            reasons = body.get("reason") or body.get("detail") if isinstance(body, dict) else ""
+            reason = self.redact(json.dumps(reasons, ensure_ascii=False)[:300]) if reasons else ""
+            raise self._refused(response.status_code, url, body, reason)
+        if not readable:
+            kind = self.redact(response.headers.get("content-type", "no content type"))[:60]
+            raise ProtocolError(f"the answer is not JSON ({kind}, {size} bytes)", where=shown(url))
+        return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body, text)
+
+    def _fill(
+        self, arrival: Arrival, url: str, token: str, limit: int, progress: Callable[[str, int, int | None], None] | None
+    ) -> None:
+        """Write the whole body into ``arrival``, over as many connections as it takes."""
+        started = time.monotonic()
+        failures, mark, etag = 0, 0, ""
+        while True:
+            resuming = {"range": f"bytes={arrival.size}-"} | ({"if-range": etag} if etag else {}) if arrival.size else {}
+            try:
+                with self._exchange("GET", url, resuming, None, token, started + self.limits.download_seconds) as response:
+                    wait = self._wait(response, failures + 1) if response.status_code in _RETRIED else None
+                    if wait is None:
+                        total, skipped = self._begin(response, url, arrival, limit)
+                        etag = _strong(response.headers.get("etag", ""))
+                        self._pour(response, url, arrival, skipped, started, progress, total)
+                        return
+            except _BROKEN as error:
+                failures, mark = (0 if arrival.size > mark else failures) + 1, arrival.size
+                if failures >= self.limits.attempts or time.monotonic() - started > self.limits.download_seconds:
+                    raise self._broken(error, url) from None
+                wait = self._backoff(failures)
+            else:
+                failures += 1
+                if failures >= self.limits.attempts:
+                    raise self._refused(503, url, None, "busy at every attempt")
+            self._sleep(wait)
+
+    def _begin(self, response: httpx.Response, url: str, arrival: Arrival, limit: int) -> tuple[int | None, int]:
+        """Return the announced total, and how many bytes at the start are there already; refuse what does not fit."""
+        if response.status_code not in {200, 206}:
+            raise self._refused(response.status_code, url, None, "")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ProtocolError("the file came in a content encoding that was not asked for", where=shown(url))
+        length = response.headers.get("content-length", "")
+        size = int(length) if length.isdigit() else None
+        skipped = 0
+        if response.status_code == 206:
+            span = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
+            if span is None or int(span[1]) != arrival.size:
+                raise ProtocolError("the peer sent another range than the one asked for", where=shown(url))
+            size = int(span[2]) if span[2].isdigit() else None
+        else:
+            skipped = arrival.size
+        if size is not None and size > limit:
+            raise SourceError(
+                f"the file has {size} bytes, more than the {limit} allowed",
+                where=shown(url),
+                next="raise max_bytes of the connector in datalab.toml if this size is expected",
+            )
+        return size, skipped
+
+    def _pour(
+        self,
+        response: httpx.Response,
+        url: str,
+        arrival: Arrival,
+        skipped: int,
+        started: float,
+        progress: Callable[[str, int, int | None], None] | None,
+        total: int | None,
+    ) -> None:
+        before = arrival.size
+        again = hashlib.sha256()
+        for received in _blocks(response.iter_raw()):
+            block = received
+            if skipped:
+                again.update(block[:skipped])
+                skipped, block = max(0, skipped - len(block)), block[skipped:]
+                if not skipped and again.digest() != arrival.hash.digest():
+                    raise SourceError("the file changed while it was being fetched", where=shown(url), next="fetch it again")
+            if block:
+                arrival.write(block)
+            elapsed = time.monotonic() - started
+            if elapsed > self.limits.idle and arrival.size < elapsed * self.limits.slowest:
+                raise SourceError(f"the file comes slower than {self.limits.slowest:.0f} bytes a second", where=shown(url))
+            if progress:
+                progress(arrival.name, arrival.size, total)
+        if skipped or (total is not None and arrival.size != total):
+            raise httpcore.RemoteProtocolError(f"{arrival.size - before} bytes came before the connection ended")
+
+    @contextlib.contextmanager
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, token: str, deadline: float
+    ) -> Iterator[httpx.Response]:
+        """Send one request, follow redirects of a GET, and yield the answer unread."""
+        self.reach.check_url(url)
+        origin = _origin(url)
+        for _ in range(self.limits.redirects + 1):
+            self._deadline.at = deadline
+            fields = {"user-agent": "aif-datalab", "accept-encoding": "identity", **headers}
+            if token and _origin(url) == origin:
+                fields["authorization"] = f"Bearer {token}"
+            try:
+                request = httpx.Request(method, url, headers=fields, content=content)
+            except (httpx.InvalidURL, UnicodeError):
+                raise SourceError("the address cannot be read", where=shown(url)) from None
+            times = httpx.Timeout(self.limits.idle, connect=self.limits.connect)
+            request.extensions = {**request.extensions, "timeout": times.as_dict()}
+            response = self._transport.handle_request(request)
+            try:
+                if response.status_code not in _REDIRECTS:
+                    yield response
+                    return
+                target = _joined(url, response.headers.get("location", ""))
+                if method != "GET" or not response.headers.get("location"):
+                    raise ProtocolError("a message was answered with a redirect", where=shown(url))
+                if url.startswith("https:") and not target.startswith("https:"):
+                    raise SourceError("a redirect leads away from https", where=f"{shown(url)} -> {shown(target)}")
+                self.reach.check_url(target)
+                url = target
+            finally:
+                response.close()
+        raise SourceError(f"more than {self.limits.redirects} redirects", where=shown(url))
+
+    def _remember(self, token: str) -> None:
+        if token:
+            self._secrets.add(token)
+
+    def _backoff(self, attempt: int) -> float:
+        return min(self.limits.longest_wait, self.limits.backoff * float(2 ** (attempt - 1)))
+
+    def _wait(self, response: httpx.Response, attempt: int) -> float:
+        """Return how long to wait before asking a busy peer again (RFC 9110, Retry-After)."""
+        asked = response.headers.get("retry-after", "").strip()
+        seconds = float(asked) if asked.isdigit() else 0.0
+        if asked and not asked.isdigit():
+            with contextlib.suppress(ValueError, TypeError):
+                moment = email.utils.parsedate_to_datetime(asked)
+                seconds = (moment.astimezone(dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds()
+        if seconds > self.limits.longest_wait:
+            raise SourceError(
+                f"the peer is busy and asks to wait {seconds:.0f} seconds",
+                where=shown(str(response.request.url)),
+                next="try again later",
+            )
+        return max(seconds, self._backoff(attempt))
+
+    def _broken(self, error: Exception, url: str) -> SourceError:
+        if isinstance(error, httpcore.TimeoutException):
+            return SourceError("the peer did not answer in the time allowed", where=shown(url), next="try again later")
+        said = self.redact(str(error))[:200] or type(error).__name__
+        return SourceError(f"the connection failed: {said}", where=shown(url), next="check that the peer is up, then try again")
+
+    def _refused(self, status: int, url: str, body: Any, reason: str) -> HttpRefused:
+        error = HttpRefused(f"the peer answered {status}" + (f": {reason}" if reason else ""), where=shown(url))
+        error.status, error.body = status, body
+        return error
+
+
+class _Transport(httpx.BaseTransport):
+    """Carries httpx requests over httpcore with a backend of our own (httpx's own transport does not take one)."""
+
+    def __init__(self, backend: GuardedBackend) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context, network_backend=backend, max_connections=16, keepalive_expiry=5.0
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        sent = httpcore.Request(
+            request.method,
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        got = self._pool.handle_request(sent)
+        assert not isinstance(got.stream, bytes)
+        return httpx.Response(got.status, headers=got.headers, stream=_Body(got), extensions=got.extensions, request=request)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Turn a body that cannot be decoded into a protocol error."""
+    try:
+        yield from blocks
+    except httpx.DecodingError:
+        raise ProtocolError("the answer is not in the encoding it claims") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise ProtocolError("a redirect to an address that cannot be read", where=shown(url)) from None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _strong(etag: str) -> str:
+    return etag if etag.startswith('"') else ""

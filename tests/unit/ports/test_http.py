@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socketserver
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from datalab.errors import ProtocolError, SourceError
+from datalab.ports.http import HttpClient, HttpRefused, Limits
+from datalab.ports.landing import Landing
+from datalab.ports.reach import Reach
+
+DATA = bytes(range(256)) * 4000
+SHA = hashlib.sha256(DATA).hexdigest()
+TOKEN = "tok-1234567890abcdef"
+FAST = Limits(connect=1, idle=0.5, seconds=1.5, message=100_000, attempts=3, backoff=0.01, longest_wait=0.5)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def handle_one_request(self):
+        with contextlib.suppress(ConnectionError):
+            super().handle_one_request()
+
+    def reply(self, status, body=b"", **headers):
+        self.send_response(status)
+        for key, value in {"content_length": str(len(body)), **headers}.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.server.seen.append((self.path, dict(self.headers)))
+        getattr(self, "on" + self.path.split("?")[0].replace("/", "_"))()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.do_GET()
+
+    def on_ok(self):
+        self.reply(200, b'{"a": 1}')
+
+    def on_garbage(self):
+        self.reply(200, b"<html>sorry</html>", content_type="text/html")
+
+    def on_nan(self):
+        self.reply(200, b'{"a": NaN}')
+
+    def on_deep(self):
+        self.reply(200, b"[" * 90_000)
+
+    def on_big(self):
+        self.reply(200, b'"' + b"x" * 200_000 + b'"')
+
+    def on_endless(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"[" * 65536)
+
+    def on_drip(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+        self.close_connection = True
+
+    def on_drip_headers(self):
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b"H")
+                time.sleep(0.05)
+        self.close_connection = True
+
+    def on_busy(self):
+        times = sum(path == "/busy" for path, _ in self.server.seen)
+        self.reply(503, retry_after="0") if times < 3 else self.reply(200, b"[]")
+
+    def on_very_busy(self):
+        self.reply(429, retry_after="86400")
+
+    def on_broken(self):
+        self.reply(502)
+
+    def on_error(self):
+        body = f'{{"reason": ["Authorization: Bearer {TOKEN} is wrong", "{TOKEN}"]}}'.encode()
+        self.reply(404, body)
+
+    def on_metadata(self):
+        self.reply(302, location="http://169.254.169.254/latest/meta-data/")
+
+    def on_file_scheme(self):
+        self.reply(302, location="file:///etc/passwd")
+
+    def on_loop(self):
+        self.reply(302, location="/loop")
+
+    def on_away(self):
+        self.reply(302, location=f"http://127.0.0.1:{self.server.other}/ok")
+
+    def on_moved(self):
+        self.reply(302, location="/ok")
+
+    def on_file(self):
+        self.reply(200, DATA, etag='"v1"')
+
+    def on_cut(self):
+        self._cut(ranges=True)
+
+    def on_cut_without_ranges(self):
+        self._cut(ranges=False)
+
+    def on_changing(self):
+        data = DATA if len(self.server.seen) == 1 else DATA[::-1]
+        self._cut(ranges=False, data=data)
+
+    def _cut(self, *, ranges, data=DATA):
+        start, asked = 0, self.headers.get("range")
+        if asked and ranges:
+            start = int(asked[6:-1])
+            self.send_response(206)
+            self.send_header("content-range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+        self.send_header("content-length", str(len(data) - start))
+        self.end_headers()
+        end = len(data) if len(self.server.seen) > 2 else start + 400_000
+        self.wfile.write(data[start:end])
+        self.close_connection = True
+
+    def on_wrong_range(self):
+        if self.headers.get("range"):
+            self.reply(206, DATA[:10], content_range=f"bytes 0-9/{len(DATA)}")
+        else:
+            self._cut(ranges=True)
+
+    def on_bomb(self):
+        import gzip
+
+        self.reply(200, gzip.compress(b" " * 10_000_000), content_encoding="gzip")
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    other = 0
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen = []
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client():
+    with HttpClient(Reach(loopback=True), FAST) as ready:
+        yield ready
+
+
+def at(server, path):
+    return f"http://127.0.0.1:{server.server_address[1]}/{path}"
+
+
+def test_a_json_answer(server, client):
+    answer = client.get(at(server, "ok"), token=TOKEN)
+    assert answer.body == {"a": 1}
+    assert answer.text == '{"a": 1}'
+    assert server.seen[0][1]["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("path", ["garbage", "nan", "deep", "big", "endless", "bomb"])
+def test_what_is_not_a_bounded_json_message_is_a_protocol_error(server, client, path):
+    with pytest.raises(ProtocolError):
+        client.get(at(server, path))
+
+
+@pytest.mark.parametrize("path", ["drip", "drip_headers"])
+def test_a_slow_drip_gains_no_time(server, client, path):
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="time allowed"):
+        client.get(at(server, path))
+    assert time.monotonic() - started < 3
+
+
+def test_a_busy_peer_is_asked_again(server, client):
+    assert client.post(at(server, "busy"), {}).body == []
+    assert len(server.seen) == 3
+
+
+def test_a_peer_that_asks_for_a_day_has_failed(server, client):
+    with pytest.raises(SourceError, match="86400"):
+        client.get(at(server, "very_busy"))
+    assert len(server.seen) == 1
+
+
+def test_a_message_is_not_sent_twice_unless_it_may_be(server, client):
+    with pytest.raises(HttpRefused) as caught:
+        client.post(at(server, "broken"), {})
+    assert (caught.value.status, len(server.seen)) == (502, 1)
+    with pytest.raises(HttpRefused):
+        client.post(at(server, "broken"), {}, repeat=True)
+    assert len(server.seen) == 4
+
+
+def test_no_credential_is_ever_shown(server, client):
+    with pytest.raises(HttpRefused) as caught:
+        client.get(at(server, "error") + f"?token={TOKEN}", token=TOKEN)
+    assert TOKEN not in str(caught.value)
+    assert "•••" in str(caught.value)
+    assert caught.value.status == 404
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("path", "word"), [("metadata", "169.254.169.254"), ("file_scheme", "http and https"), ("loop", "redirects")]
+)
+def test_redirects_do_not_lead_out(server, client, path, word):
+    with pytest.raises(SourceError, match=word):
+        client.get(at(server, path))
+
+
+def test_a_credential_stays_with_its_host(server, client):
+    client.get(at(server, "moved"), token=TOKEN)
+    assert [headers.get("authorization") for _, headers in server.seen] == [f"Bearer {TOKEN}"] * 2
+    with Server() as other:
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        server.other = other.server_address[1]
+        client.get(at(server, "away"), token=TOKEN)
+        assert "authorization" not in other.seen[0][1]
+        other.shutdown()
+
+
+def test_a_message_is_not_redirected(server, client):
+    with pytest.raises(ProtocolError, match="redirect"):
+        client.post(at(server, "moved"), {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org/x", "file:///etc/passwd", "http://", "gopher://x", "http://user:pass@example.org/", "http://a b/",
+        "http://[::1", "http://127.0.0.1:99999/", "javascript:alert(1)", "http://example.org/\nHost: x",
+    ],
+)  # fmt: skip
+def test_only_plain_addresses(client, url):
+    with pytest.raises(SourceError):
+        client.get(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "192.168.1.1", "172.16.0.1",
+        "169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "100.100.100.200", "0.0.0.0", "224.0.0.1", "[64:ff9b::a9fe:a9fe]",
+        "localhost",
+    ],
+)  # fmt: skip
+def test_private_places_are_out_of_reach_by_default(host):
+    with HttpClient(Reach(), FAST) as client, pytest.raises(SourceError, match=r"out of reach|resolved|failed"):
+        client.get(f"http://{host}:1/")
+
+
+def test_a_listed_host_may_be_private_but_not_the_metadata_service():
+    reach = Reach(hosts=frozenset({"intranet", "169.254.169.254"}))
+    reach.check_address("intranet", "10.1.2.3")
+    with pytest.raises(SourceError):
+        reach.check_address("169.254.169.254", "169.254.169.254")
+    with pytest.raises(SourceError, match="not one of those"):
+        reach.check_url("https://example.org/")
+
+
+def test_a_dead_peer_is_a_source_error(client):
+    with socketserver.TCPServer(("127.0.0.1", 0), None) as free:
+        port = free.server_address[1]
+    with pytest.raises(SourceError, match="connection failed"):
+        client.get(f"http://127.0.0.1:{port}/")
+
+
+def test_a_file_lands_under_its_digest(server, client, tmp_path):
+    seen = []
+    landed = client.download(
+        at(server, "file"), Landing(tmp_path), "x.bin", limit=2_000_000, sha256=SHA, progress=lambda *a: seen.append(a)
+    )
+    assert landed.path.read_bytes() == DATA
+    assert seen[-1] == ("x.bin", len(DATA), len(DATA))
+
+
+@pytest.mark.parametrize("path", ["cut", "cut_without_ranges"])
+def test_a_cut_connection_is_resumed(server, client, tmp_path, path):
+    landed = client.download(at(server, path), Landing(tmp_path), "x", limit=2_000_000)
+    assert landed.sha256 == SHA
+    ranges = [headers.get("range") for _, headers in server.seen]
+    assert ranges[:2] == [None, "bytes=400000-"]
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "sha", "word"),
+    [
+        ("file", 1000, None, "1000"),
+        ("endless", 1_000_000, None, "larger than"),
+        ("file", 2_000_000, "0" * 64, "differ"),
+        ("changing", 2_000_000, None, "changed"),
+        ("wrong_range", 2_000_000, None, "another range"),
+        ("error", 2_000_000, None, "404"),
+        ("bomb", 2_000_000, None, "content encoding"),
+        ("drip", 2_000_000, None, "slower"),
+        ("very_busy", 2_000_000, None, "86400"),
+        ("broken", 2_000_000, None, "busy"),
+    ],
+)
+def test_what_does_not_fit_leaves_nothing_behind(server, client, tmp_path, path, limit, sha, word):
+    with pytest.raises(SourceError, match=word):
+        client.download(at(server, path), Landing(tmp_path), "x", limit=limit, sha256=sha, token=TOKEN)
+    assert not [entry for entry in tmp_path.rglob("*") if entry.is_file()]
