@@ -58,7 +58,7 @@ def apply_steps(frame: pl.DataFrame, steps: Sequence[tuple[str, MapStep, Bound]]
     """Run the labelled, bound steps over ``frame`` (with identity columns), one after the other."""
     batch = Batch(frame)
     for label, step, bound in steps:
-        outcome = _isolating(step, label, batch.frame, context)
+        outcome = _isolating(step, label, batch, context)
         _check_promises(label, bound, batch.frame, outcome)
         batch.frame = outcome.frame
         batch.count(label, outcome.counts)
@@ -72,20 +72,17 @@ def apply_steps(frame: pl.DataFrame, steps: Sequence[tuple[str, MapStep, Bound]]
     return batch
 
 
-def _isolating(step: MapStep, label: str, frame: pl.DataFrame, context: Context) -> Outcome:
-    """Apply a step; when it fails, halve the batch until single rows fail, and quarantine those."""
+def _isolating(step: MapStep, label: str, batch: Batch, context: Context) -> Outcome:
+    """Apply a step; when it fails, halve the batch until single rows fail, quarantine those, and apply it to the rest."""
     try:
-        return step.apply(frame, context)
+        return step.apply(batch.frame, context)
     except RunFailed:
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any failure of a step is data or step
-        first = error
-    if frame.height == 0:
-        raise _broken(label, first) from None
-    poison = _find_poison(step, label, frame, context)
-    healthy = ~poison.is_not_null()
-    outcome = step.apply(frame.filter(healthy), context)
-    return _with_poison(frame, poison, outcome)
+        if batch.frame.height == 0:
+            raise _broken(label, error) from None
+    batch.quarantine(label, _find_poison(step, label, batch.frame, context))
+    return step.apply(batch.frame, context)
 
 
 def _find_poison(step: MapStep, label: str, frame: pl.DataFrame, context: Context) -> pl.Series:
@@ -113,28 +110,6 @@ def _find_poison(step: MapStep, label: str, frame: pl.DataFrame, context: Contex
             next="a MapStep must give each row the same answer in any batch: correct the step",
         )
     return pl.Series("code", codes, dtype=pl.String)
-
-
-def _with_poison(frame: pl.DataFrame, poison: pl.Series, outcome: Outcome) -> Outcome:
-    """Put the poison rows back, null in every column of the step's, so that the runtime can take them out with their payload."""
-    order = frame.select(IDENTITY)
-    restored = order.join(outcome.frame, on=list(IDENTITY), how="left", maintain_order="left").select(outcome.frame.columns)
-
-    def spread(series: pl.Series | None) -> pl.Series | None:
-        if series is None:
-            return None
-        narrow = outcome.frame.select(IDENTITY).with_columns(value=series)
-        return order.join(narrow, on=list(IDENTITY), how="left", maintain_order="left")["value"]
-
-    codes = (
-        poison if outcome.quarantined is None else poison.zip_with(poison.is_not_null(), _filled(spread(outcome.quarantined)))
-    )
-    return Outcome(restored, spread(outcome.dropped), codes, outcome.counts)
-
-
-def _filled(series: pl.Series | None) -> pl.Series:
-    assert series is not None
-    return series
 
 
 def _check_promises(label: str, bound: Bound, before: pl.DataFrame, outcome: Outcome) -> None:

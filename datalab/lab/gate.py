@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import polars as pl
-
 from datalab.engine.drive import Executed
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
+from datalab.engine.suite import evaluate_suite
 from datalab.lab.acquire import Acquired
 from datalab.lab.lab import ENGINE, Lab
 from datalab.model.canonical import canonical_json
 from datalab.model.decision import Decision, Door
 from datalab.model.step import GenerateStep, Service
 from datalab.policy import Facts, decide
-from datalab.quality import CheckResult, SuiteResult, compile_suite, take_sample, titles
+from datalab.quality import CheckResult, SuiteResult, titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed:
             for test in facts["privacy"]
             if not test["passed"]
         ]
-    result = evaluate(plan, folder, executed)
+    result = evaluate_suite(plan, folder, executed)
     if result is not None:
         lab.record("checks.evaluated", plan.id, _check_facts(result), actor=ENGINE)
         named = zip(titles(result.results), result.results, strict=True)
@@ -73,21 +72,6 @@ def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed:
         if result
         else [],
     )
-
-
-def evaluate(plan: Plan, folder: RunFolder, executed: Executed) -> SuiteResult | None:
-    """Evaluate the suite from the partial results in the shards' receipts; None without a suite or without rows to judge."""
-    if plan.suite is None or not executed.shards:
-        return None
-    checks = compile_suite(plan.suite, plan.schema_out)
-    state = checks.merge([receipt.facts["partial"] for receipt in executed.shards], executed.unique)
-    sample: pl.DataFrame | None = None
-    for receipt in executed.shards if checks.outside else ():
-        more = folder.read_rows(receipt.files["sample"].path)
-        sample = take_sample([frame for frame in (sample, more) if frame is not None], checks.cap)
-    scratch = folder.path("scratch")
-    scratch.mkdir(exist_ok=True, mode=0o700)
-    return SuiteResult(plan.suite.name, tuple(checks.evaluate(state, sample, scratch=scratch)), state["rows"])
 
 
 def may_be_released(lab: Lab, plan: Plan, acquired: Acquired, digest: str) -> Decision:
