@@ -256,10 +256,7 @@ class _Session:
             with self.store.change():
                 process = self.store.get(kind, pid)
                 assert process is not None
-                if kind == "negotiation":
-                    changed = _negotiated(process, move, body, text)
-                else:
-                    changed = _transferred(process, move, body)
+                changed = _negotiated(process, move, body, text) if kind == "negotiation" else _transferred(process, move, body)
                 if changed is not None:
                     self.store.save(changed)
             self._changed.notify_all()
