@@ -15,12 +15,13 @@ from typing import Any
 
 import polars as pl
 
+from datalab.errors import ConservationError
 from datalab.model.step import IDENTITY
 from datalab.quality import gx
 from datalab.quality.fit import Check, Kind, fit
 from datalab.quality.keys import KEYS, keys_of, reduce_partition
 from datalab.quality.result import CheckResult
-from datalab.quality.suite import Expectation, Suite
+from datalab.quality.suite import Suite
 from datalab.quality.sums import Sum, exact_sum
 from datalab.quality.verdicts import judge
 
@@ -91,7 +92,7 @@ class Checks:
         return pl.concat(tables) if tables else pl.DataFrame(schema=KEYS)
 
     def reduce_keys(self, keys: pl.DataFrame) -> dict[str, int]:
-        """Return, by number of the check, what one whole partition of key rows adds to its unexpected count.
+        """Return what one whole partition of key rows adds to the counts; every partition must be given to `merge`.
 
         For uniqueness: the rows whose value occurs more than once. For distinct values: the distinct values outside the set.
         Exact but for a collision of 128-bit hashes (one chance in 10**20 for 10**9 rows). Rows come in any order.
@@ -116,8 +117,7 @@ class Checks:
             for number, values in partial["examples"].items():
                 state["examples"][number] = [*state["examples"].get(number, []), *values][:EXAMPLES]
         for one in reduced:
-            for number, count in one.items():
-                name = f"unexpected {number}"
+            for name, count in one.items():
                 state["counts"][name] = state["counts"].get(name, 0) + count
         return {**state, "part": state["part"] or 0, "sums": {number: one[0].as_json() for number, one in sums.items()}}
 
@@ -125,6 +125,8 @@ class Checks:
         self, state: Mapping[str, Any], sample: pl.DataFrame | None = None, *, scratch: Path | None = None
     ) -> list[CheckResult]:
         """Return one result per expectation, in the order of the suite.
+
+        Raises ``ConservationError`` where counts are missing or keys were lost on their way.
 
         ``sample`` is `gx.take_sample` over all batches' samples; it is needed where `outside` is not empty, and is then given
         to Great Expectations in a process of its own, through a folder in ``scratch`` that is removed again.
@@ -139,14 +141,22 @@ class Checks:
         return [outside[check.number] if check.kind is Kind.OUTSIDE else self._result(check, state) for check in self.checks]
 
     def _result(self, check: Check, state: Mapping[str, Any]) -> CheckResult:
-        number = str(check.number)
+        number, rows = str(check.number), state["rows"]
+        missing = _count(state, f"missing {number}") if check.missing is not None else None
+        unexpected = _count(state, f"unexpected {number}") if check.unexpected is not None or check in self.keyed else 0
+        if check.kind is Kind.UNIQUE and _count(state, f"keyed {number}") != rows - (missing or 0):
+            raise ConservationError(
+                f"{rows - (missing or 0)} values to compare, but {_count(state, f'keyed {number}')} keys came back",
+                where=self.suite.place(check.number + 1),
+                next="this is a defect of the exchange: nothing was released, please report it",
+            )
         return judge(
             check.expectation,
             self.schema.names(),
-            rows=state["rows"],
-            missing=state["counts"].get(f"missing {number}", 0) if check.missing is not None else None,
-            unexpected=state["counts"].get(f"unexpected {number}", 0),
-            total=Sum.from_json(state["sums"][number]) if number in state["sums"] else Sum(),
+            rows=rows,
+            missing=missing,
+            unexpected=unexpected,
+            total=Sum.from_json(state["sums"][number]) if check.kind is Kind.MEAN and rows else Sum(),
             examples=[json.loads(text) for text in state["examples"].get(number, ())],
         )
 
@@ -175,6 +185,16 @@ def compile_suite(suite: Suite, schema: pl.Schema, *, cap: int = gx.ROW_CAP) -> 
     if compiled.outside:
         gx.require()
     return compiled
+
+
+def _count(state: Mapping[str, Any], name: str) -> int:
+    """A count that no part reported is no zero: without it nothing is said."""
+    if name not in state["counts"] and state["rows"]:
+        raise ConservationError(
+            f"the count {name!r} is missing from the partial results",
+            next="give merge() the partial of every batch and reduce_keys() of every partition",
+        )
+    return int(state["counts"].get(name, 0))
 
 
 def _iso(value: object) -> str:

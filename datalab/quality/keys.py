@@ -34,9 +34,15 @@ def keys_of(check: Check, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def reduce_partition(checks: Iterable[Check], keys: pl.DataFrame) -> dict[str, int]:
-    """Return, by number of the check, the unexpected count that one whole partition of key rows, in any order, comes to."""
+    """Return counts of one whole partition of key rows, in any order: ``unexpected N`` and ``keyed N`` for check number N."""
     groups = keys.group_by("check", "key", "hi").agg(pl.col("rows").sum())
-    counted = groups.group_by("check").agg(repeated=pl.col("rows").filter(pl.col("rows") > 1).sum(), distinct=pl.len())
+    repeated = pl.col("rows").filter(pl.col("rows") > 1).sum()
+    counted = groups.group_by("check").agg(repeated=repeated, distinct=pl.len(), rows=pl.col("rows").sum())
     by_check = {row["check"]: row for row in counted.iter_rows(named=True)}  # one row per check, not per row of data
     word = {Kind.UNIQUE: "repeated", Kind.DISTINCT: "distinct"}
-    return {str(check.number): int(by_check.get(check.number, {}).get(word[check.kind], 0)) for check in checks}
+    counts: dict[str, int] = {}
+    for check in checks:
+        found = by_check.get(check.number, {})
+        counts[f"unexpected {check.number}"] = int(found.get(word[check.kind], 0))
+        counts[f"keyed {check.number}"] = int(found.get("rows", 0))
+    return counts

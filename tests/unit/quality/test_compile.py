@@ -9,7 +9,7 @@ import random
 import polars as pl
 import pytest
 
-from datalab.errors import SchemaError
+from datalab.errors import ConservationError, SchemaError
 from datalab.model.canonical import canonical_json
 from datalab.quality import KEYS, compile_suite, parse_suite, validate
 
@@ -168,3 +168,15 @@ def test_uniqueness_of_many_rows_is_exact():
     assert (result.success, result.unexpected_count) == (True, 4)
     texts = frame.select(pl.col("x").cast(pl.String))
     assert validate(cut(texts, 32_768), suite, texts.schema).results[0].unexpected_count == 4
+
+
+def test_a_forgotten_exchange_is_no_pass():
+    checks = compile_suite(SUITE, FRAME.schema)
+    partials, keys = [checks.partial(FRAME)], checks.keys(FRAME)
+    with pytest.raises(ConservationError, match="'unexpected 0' is missing"):
+        checks.evaluate(checks.merge(partials))
+    lost = checks.reduce_keys(keys.filter(pl.col("key") != keys["key"][0]))
+    with pytest.raises(ConservationError, match="7 values to compare, but 6 keys"):
+        checks.evaluate(checks.merge(partials, [lost]))
+    with pytest.raises(ConservationError):
+        checks.evaluate({**checks.merge(partials, [checks.reduce_keys(keys)]), "counts": {}})
