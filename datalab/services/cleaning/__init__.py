@@ -1,0 +1,24 @@
+"""Cleaning: leave out what is missing, wrong, doubled or worthless, and say for every row why."""
+
+from __future__ import annotations
+
+from datalab.kernels.textquality import Limits
+from datalab.services.cleaning.duplicates import DuplicatesByKey, ExactDuplicates
+from datalab.services.cleaning.nearduplicates import NearDuplicates
+from datalab.services.cleaning.texts import Language, TextQuality, Untranslated
+from datalab.services.cleaning.values import CheckDigits, InRange, InSet, Matches, Required
+
+__all__ = [
+    "CheckDigits",
+    "DuplicatesByKey",
+    "ExactDuplicates",
+    "InRange",
+    "InSet",
+    "Language",
+    "Limits",
+    "Matches",
+    "NearDuplicates",
+    "Required",
+    "TextQuality",
+    "Untranslated",
+]

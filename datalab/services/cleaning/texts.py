@@ -1,0 +1,135 @@
+"""Rules for running text: its quality, its language, and whether it was translated at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import polars as pl
+
+from datalab.errors import UsageError
+from datalab.kernels import languageid
+from datalab.kernels.textquality import Limits, reasons
+from datalab.kernels.textstats import signals
+from datalab.model.step import Bound, Context, MapStep, Outcome, Service
+from datalab.services.binding import require_text
+from datalab.services.cleaning.reasons import first_reason
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuality(MapStep):
+    """Drop texts that break one of the Gopher rules; the reason names the rule (see `datalab.kernels.textquality`).
+
+    ``language`` names the column with the ISO 639-1 code of each text: languages that build long words are given more room.
+    """
+
+    service: ClassVar[Service] = Service.CLEANING
+
+    column: str
+    language: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text, and text for the language."""
+        columns = [self.column, *([self.language] if self.language else [])]
+        require_text(schema, columns, step=self.name)
+        return Bound(schema, reads=frozenset(columns))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Name the texts that break a rule."""
+        languages = _primary(frame, self.language) if self.language else None
+        return Outcome(frame, dropped=reasons(signals(frame.get_column(self.column)), languages, self.limits))
+
+
+@dataclass(frozen=True, slots=True)
+class Language(MapStep):
+    """Drop texts in another language: than those in ``keep`` (``language-not-kept``), or than the column ``declared`` says (``language-differs``).
+
+    Give one of the two. A language is identified among the 24 official EU languages and those in ``keep``; a verdict whose
+    confidence is below ``certain`` drops nothing. Texts without a letter (``language-unknown``) fall unless ``unknown="keep"``;
+    null texts, and texts whose language nobody declared, stay.
+    """
+
+    service: ClassVar[Service] = Service.CLEANING
+
+    column: str
+    keep: str | Sequence[str] = ()
+    declared: str = ""
+    certain: float = 0.5
+    unknown: Literal["drop", "keep"] = "drop"
+    engine: str = field(default_factory=languageid.engine, init=False, repr=False)
+    """Name and version of the model: another model is another plan."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keep", (self.keep,) if isinstance(self.keep, str) else tuple(self.keep))
+        if bool(self.keep) == bool(self.declared):
+            raise UsageError(
+                f"{self.name} needs the languages to keep, or the column that declares them",
+                where=f"column {self.column}",
+                next='write clean.Language("text", keep=["de", "fr"]) or clean.Language("text", declared="language")',
+            )
+        if self.unknown not in {"drop", "keep"} or not 0 <= self.certain <= 1:
+            raise UsageError(
+                "unknown is 'drop' or 'keep', certain lies between 0 and 1", where=f"{self.name}, column {self.column}"
+            )
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text, and languages that the model knows."""
+        columns = [self.column, *([self.declared] if self.declared else [])]
+        require_text(schema, columns, step=self.name)
+        languageid.identify(pl.Series([], dtype=pl.String), self._candidates)
+        return Bound(schema, reads=frozenset(columns))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Name the texts in another language."""
+        text = frame.get_column(self.column)
+        found = languageid.identify(text, self._candidates).with_columns(text.alias("text"))
+        language, sure = pl.col("language"), pl.col("confidence") >= self.certain
+        rules = {"language-unknown": language.is_null() & pl.col("text").is_not_null()} if self.unknown == "drop" else {}
+        if self.declared:
+            found = found.with_columns(_primary(frame, self.declared).alias("declared"))
+            rules["language-differs"] = (language != pl.col("declared")) & sure
+        else:
+            rules["language-not-kept"] = ~language.is_in(list(self.keep)) & sure
+        return Outcome(frame, dropped=first_reason(found, rules))
+
+    @property
+    def _candidates(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*languageid.EU24, *self.keep)))
+
+
+@dataclass(frozen=True, slots=True)
+class Untranslated(MapStep):
+    """Drop rows whose ``text`` is empty (``no-translation``) or the same as its ``source`` text (``untranslated``).
+
+    Where ``language`` names a column, rows in ``source_language`` are allowed to repeat their source.
+    """
+
+    service: ClassVar[Service] = Service.CLEANING
+
+    text: str
+    source: str
+    language: str = ""
+    source_language: str = "en"
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text columns."""
+        columns = [self.text, self.source, *([self.language] if self.language else [])]
+        require_text(schema, columns, step=self.name)
+        return Bound(schema, reads=frozenset(columns))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Name the rows without a translation of their own."""
+        text, source = pl.col(self.text).str.strip_chars(), pl.col(self.source).str.strip_chars()
+        same = text == source
+        if self.language:
+            frame_language = _primary(frame, self.language)
+            same &= pl.lit(frame_language != self.source_language).fill_null(value=True)
+        return Outcome(frame, dropped=first_reason(frame, {"no-translation": text.fill_null("") == "", "untranslated": same}))
+
+
+def _primary(frame: pl.DataFrame, column: str) -> pl.Series:
+    """Return the language of BCP 47 tags (``de-AT``, ``pt_BR``): their first part, in lower case; null where blank."""
+    first = pl.col(column).str.strip_chars().str.to_lowercase().str.extract(r"\A([a-z]+)")
+    return frame.select(first).to_series()
