@@ -20,6 +20,7 @@ from datalab.model.receipt import Receipt, Rows
 from datalab.model.sidecar import provenance_schema
 from datalab.model.step import IDENTITY
 from datalab.quality import compile_suite
+from datalab.services.discovery import profile_batch
 
 _ROW_GROUP = 8_192
 
@@ -57,7 +58,7 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         "number": number,
         "content": table_digest(table),
         "schema": schema_description(table.schema),
-        "arrow_schema": table.schema.serialize().to_pybytes().hex(),
+        "profile": profile_batch(frame),
     }
     if plan.suite is not None:
         checks = compile_suite(plan.suite, plan.schema_out)

@@ -13,7 +13,7 @@ from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.offer import Distribution, Offer
 from datalab.model.pipeline import Pipeline, Source
 from datalab.policy import decide_acquisition
-from datalab.ports.connector import Progress
+from datalab.ports.connector import Connector, Progress, open_connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def acquire(lab: Lab, pipeline: Pipeline, progress: Progress) -> Acquired:
     def get(source: Source, reference: str) -> list[Input]:
         place = (source.dataset, source.distribution)
         if place not in known:
-            known[place] = _acquire_source(lab, source, intent, progress)
+            known[place] = _acquire_source(lab, source, pipeline.owner, intent, progress)
         offer, agreement, objects = known[place]
         offers[offer.dataset_id] = offer
         agreements[agreement.id] = agreement
@@ -67,20 +67,20 @@ def intent_of(lab: Lab, pipeline: Pipeline) -> Intent:
     )
 
 
-def find_offer(lab: Lab, dataset: str) -> Offer:
-    """Return the offer for ``connector:dataset-id``, or for a path of the steward's own."""
-    connector, _, identifier = dataset.partition(":")
-    if not identifier:
-        connector, identifier = "files", str(lab.settings.path(lab.settings.root / dataset))
-    return lab.connector(connector).offer(identifier)
+def connector_for(lab: Lab, source: Source, owner: str) -> tuple[Connector, str]:
+    """Return the connector and the dataset id that ``source`` means: ``connector:id``, or a path of the steward's own."""
+    name, _, identifier = source.dataset.partition(":")
+    if identifier:
+        return lab.connector(name), identifier
+    table = {"kind": "files", "root": str(lab.settings.root), "attestation": source.attestation, "attested_by": owner}
+    return open_connector("files", table, lab.home / "connectors" / "files"), source.dataset
 
 
 def _acquire_source(
-    lab: Lab, source: Source, intent: Intent, progress: Progress
+    lab: Lab, source: Source, owner: str, intent: Intent, progress: Progress
 ) -> tuple[Offer, Agreement, list[SourceObject]]:
-    offer = find_offer(lab, source.dataset)
-    if source.attestation:
-        offer = replace(offer, description=source.attestation)
+    connector, identifier = connector_for(lab, source, owner)
+    offer = connector.offer(identifier)
     subject = f"{offer.connector}:{offer.dataset_id}"
     lab.record("offer.discovered", subject, _offer_facts(offer))
     decision = decide_acquisition(
@@ -93,7 +93,6 @@ def _acquire_source(
             where=f"{subject}, purpose {intent.purpose}",
             next="choose another purpose or another offer, or ask the data holder for other terms",
         )
-    connector = lab.connector(offer.connector)
     agreement = connector.negotiate(offer, intent, decision)
     lab.record("agreement.concluded", agreement.id, _agreement_facts(agreement))
     distribution = _choose(source, offer)

@@ -18,6 +18,7 @@ from datalab.model.decision import Decision, Door
 from datalab.model.step import GenerateStep, Service
 from datalab.policy import Facts, decide
 from datalab.quality import CheckResult, SuiteResult, titles
+from datalab.services.discovery import merge_profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed:
         lab.record("checks.evaluated", plan.id, _check_facts(result), actor=ENGINE)
         named = zip(titles(result.results), result.results, strict=True)
         reasons += [f"The expectation {title} failed{_count(check)}." for title, check in named if check.blocks]
+    profile = merge_profiles(receipt.facts["profile"] for receipt in executed.shards)
+    lab.record("profile.made", plan.id, profile.as_json(), actor=ENGINE)
     if executed.rows.kept == 0 and not reasons:
         reasons.append("No row is left to release.")
     reasons += _quarantine_reasons(plan, executed)
