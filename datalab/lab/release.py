@@ -121,6 +121,14 @@ def find_candidate(lab: Lab, reference: str) -> Path:
     return folders[-1]
 
 
+def released_as(lab: Lab, name: str, digest: str) -> str:
+    """Return the newest version of ``name`` with this content, "" where it was never released."""
+    for version in reversed(lab.store.versions(name)):
+        if read_manifest(lab.store.release(name, version)).digest == digest:
+            return str(version)
+    return ""
+
+
 def find_any(lab: Lab, reference: str) -> Path:
     """Return the folder of a release, or of the candidate where there is no release of that name."""
     try:
