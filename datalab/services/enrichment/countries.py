@@ -12,7 +12,10 @@ import polars as pl
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
 from datalab.services.binding import refuse_existing, require_text
 
-EU = tuple(["AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"])
+EU = (
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+)  # fmt: skip
 """Member States of the Union since 1 February 2020."""
 EEA = (*EU, "IS", "LI", "NO")
 """Parties to the Agreement on the European Economic Area."""
@@ -66,7 +69,7 @@ class CountryFacts(MapStep):
     def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
         """Add the facts."""
         codes = frame.select(pl.col(self.column).alias("code"))
-        facts = codes.join(_countries(self.as_of), on="code", how="left", maintain_order="left").select(_FACTS)
+        facts = codes.join(_countries(self.as_of), on="code", how="left", maintain_order="left").select(*_FACTS)
         unknown = facts.get_column("name").null_count() - codes.get_column("code").null_count()
         return Outcome(
             frame.hstack(facts.rename(lambda fact: self.prefix + fact)), counts={"unknown-country": unknown} if unknown else {}

@@ -68,7 +68,7 @@ class Join(MapStep):
         """Look every row up."""
         keys = list(self._on)
         entries = self._entries(context.reference(self.reference), frame.schema)
-        joined = frame.join(entries, on=keys, how="left", maintain_order="left", validate="m:1")
+        joined = frame.join(entries, on=keys, how="left", maintain_order="left")
         unknown = joined.get_column(_FOUND).is_null()
         words = pl.select(pl.when(pl.lit(unknown)).then(pl.lit("not-in-reference"))).to_series()
         return Outcome(
@@ -103,7 +103,7 @@ class Join(MapStep):
                 "the reference does not hold what the step says", where=where, next="check types= and the type of the key"
             ) from error
         entries = entries.drop_nulls(list(self._on))
-        repeated = entries.height - entries.select(self._on).n_unique() if entries.height else 0
+        repeated = entries.height - entries.select(*self._on).n_unique() if entries.height else 0
         if repeated:
             raise UsageError(
                 f"reference {self.reference!r} holds {repeated} entries whose key {list(self._on.values())} occurs before",

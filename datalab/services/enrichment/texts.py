@@ -83,7 +83,7 @@ class TextStatistics(MapStep):
 
     def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
         """Add the statistics."""
-        facts = statistics(frame.get_column(self.column)).select(_STATISTICS)
+        facts = statistics(frame.get_column(self.column)).select(*_STATISTICS)
         return Outcome(frame.hstack(facts.rename(self._named)))
 
     def _named(self, fact: str) -> str:
