@@ -54,7 +54,7 @@ def judge(intake: Intake, generated: pl.DataFrame, *, rare: int, subjects: bool)
     space = Space.of(pl.concat([train, holdout]))
     return (
         size,
-        _exact_copies(intake, generated, subjects=subjects),
+        _exact_copies(intake, generated, rare, subjects=subjects),
         _rare_values(train, generated, rare),
         _nearer_to_train(space, train, holdout, generated),
         _attribute_inference(space, train, holdout, generated),
@@ -62,28 +62,30 @@ def judge(intake: Intake, generated: pl.DataFrame, *, rare: int, subjects: bool)
     )
 
 
-def _exact_copies(intake: Intake, generated: pl.DataFrame, *, subjects: bool) -> PrivacyTest:
-    """Compare the share of generated rows found in train with the share of real rows that have a twin of somebody else there.
+def _exact_copies(intake: Intake, generated: pl.DataFrame, rare: int, *, subjects: bool) -> PrivacyTest:
+    """Compare how often generated rows equal a learnt row that few share with how often other real rows do.
 
-    A row held back and a training row taken out are alike in this, so both count: five times the evidence of the former alone.
+    A combination that ``rare`` learnt rows share points at nobody, so only scarcer ones count. A row held back and a training
+    row compared with the rest of the training rows are alike in this, so both make the base: five times the evidence.
     """
     train = _comparable(intake.train).with_columns(pl.Series("_dl_group", intake.train_groups))
     keys = [name for name in train.columns if name != "_dl_group"]
-    who = pl.col("_dl_group").n_unique() if subjects else pl.len()
-    groups = train.group_by(keys).agg(who.alias("_dl_others"), pl.len().alias("_dl_rows"))
-    with_twin = int(groups.filter(pl.col("_dl_others") > 1)["_dl_rows"].sum())
-    with_twin += _found(_comparable(intake.holdout), groups, keys)
+    groups = train.group_by(keys).agg(pl.len().alias("_dl_rows"), pl.col("_dl_group").n_unique().alias("_dl_people"))
+    others = pl.col("_dl_people" if subjects else "_dl_rows") - 1
+    with_twin = int(groups.filter((others >= 1) & (pl.col("_dl_rows") <= rare))["_dl_rows"].sum())
+    scarce = groups.filter(pl.col("_dl_rows") < rare).select(keys)
+    with_twin += _found(_comparable(intake.holdout), scarce)
+    copies = _found(_comparable(generated), scarce)
     real = intake.train.height + intake.holdout.height
-    copies = _found(_comparable(generated), groups, keys)
     rate, base = copies / generated.height, with_twin / real
     pooled = (copies + with_twin) / (generated.height + real)
-    allowed = base + _SIGMAS * np.sqrt(pooled * (1 - pooled) * (1 / generated.height + 1 / real))
+    allowed = base + _SIGMAS * float(np.sqrt(pooled * (1 - pooled) * (1 / generated.height + 1 / real)))
     return PrivacyTest(
         "exact-copies",
-        _text(rate),
-        _text(allowed),
-        bool(rate <= allowed),
-        "Share of synthetic rows equal to a learnt row; it may not be higher than among real people by coincidence.",
+        f"{rate:.5f}",
+        f"{allowed:.5f}",
+        rate <= allowed,
+        f"Share of synthetic rows equal to a learnt row that fewer than {rare} share; no higher than by coincidence among real rows.",
     )
 
 
@@ -227,8 +229,8 @@ def _comparable(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([column.round_sig_figs(6) if column.dtype == pl.Float64 else column for column in columns])
 
 
-def _found(rows: pl.DataFrame, groups: pl.DataFrame, keys: list[str]) -> int:
-    return rows.join(groups, on=keys, how="semi", nulls_equal=True).height
+def _found(rows: pl.DataFrame, among: pl.DataFrame) -> int:
+    return rows.join(among, on=among.columns, how="semi", nulls_equal=True).height
 
 
 def _spread(codes: NDArray[np.int64]) -> float:
