@@ -67,10 +67,15 @@ class BayesNet:
         return buffer.getvalue()
 
 
-def fit_bayesnet(train: pl.DataFrame, *, rare: int, parents: int, measures: Iterable[str], where: str) -> BayesNet:
-    """Learn a table model from the training rows; raise ``SchemaError`` for a column that identifies rows."""
+def fit_bayesnet(
+    train: pl.DataFrame, people: pl.Series | None = None, *, rare: int, parents: int, measures: Iterable[str], where: str
+) -> BayesNet:
+    """Learn a table model from the training rows; raise ``SchemaError`` for a column that identifies rows.
+
+    ``people`` says whose row each is; None, that every row is one person's.
+    """
     quantities = frozenset(measures)
-    domains = tuple(learn(train[name], rare=rare, measure=name in quantities, where=where) for name in train.columns)
+    domains = tuple(learn(train[name], people, rare=rare, measure=name in quantities, where=where) for name in train.columns)
     codes = np.empty((train.height, len(domains)), dtype=np.int32, order="F")
     for place, domain in enumerate(domains):
         codes[:, place] = domain.encode(train[domain.name])

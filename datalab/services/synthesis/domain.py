@@ -167,22 +167,25 @@ def numbers(column: pl.Series, origin: int, *, as_integer: bool) -> tuple[NDArra
     return np.where(present, values, 0.0), present
 
 
-def learn(column: pl.Series, *, rare: int, measure: bool, where: str) -> Domain:
+def learn(column: pl.Series, people: pl.Series | None, *, rare: int, measure: bool, where: str) -> Domain:
     """Learn the domain of one column from the training rows; refuse what identifies, naming the column and not its values.
 
-    ``rare`` is the number of rows that must share a value. ``measure`` says that nearly unique whole numbers are a quantity.
+    ``rare`` is the number of people that must share a value; ``people`` says whose row each is, None that every row is one
+    person's. ``measure`` says that nearly unique whole numbers are a quantity.
     """
     if is_label(column.dtype):
-        return _learn_labels(column, rare=rare, where=where)
+        return _learn_labels(column, people, rare=rare, where=where)
     as_integer = not is_real(column.dtype)
     origin, step = _scale(column, where) if as_integer else (0, 0)
     values, present = numbers(column, origin, as_integer=as_integer)
-    values = np.sort(values[present])
-    distinct, counts = np.unique(values, return_counts=True)
+    values = values[present]
+    shared = tally(pl.Series(values), people.filter(pl.Series(present)) if people is not None else None)
+    low, high = bounds(pl.Series(values), people.filter(pl.Series(present)) if people is not None else None, rare)
+    values = np.sort(values)
     decimals = 0 if as_integer else _decimals(values)
     if len(values) >= ENOUGH_ROWS and not measure and (column.dtype.is_integer() or (decimals == 0 and not as_integer)):
-        refuse_identifier(column.name, len(distinct), len(values), where, number=True)
-    lows, highs, weights, starts, edges = _cells(values, distinct, counts, rare)
+        refuse_identifier(column.name, shared.height, len(values), where, number=True)
+    lows, highs, weights, starts, edges = _cells(values, shared, (low, high), rare)
     return Domain(
         column.name, (), lows, highs, weights, starts, edges, origin, step, decimals,
         suppressed=False, missing=bool(not present.all() or not len(starts)),
@@ -199,20 +202,43 @@ def refuse_identifier(name: str, distinct: int, rows: int, where: str, *, number
     raise SchemaError(f"column {name!r} is nearly unique: it identifies rows and cannot be learnt", where=where, next=hint)
 
 
-def _learn_labels(column: pl.Series, *, rare: int, where: str) -> Domain:
-    text = as_text(column).drop_nulls()
-    tally = text.alias("label").value_counts(sort=False).sort("label")
-    counts = tally["count"].to_numpy()
+def tally(column: pl.Series, people: pl.Series | None) -> pl.DataFrame:
+    """Return ``value``, ``rows`` and ``people`` of each value that is there, sorted by value."""
+    frame = pl.DataFrame([column.alias("value"), *([] if people is None else [people.alias("who")])])
+    who = pl.len() if people is None else pl.col("who").n_unique()
+    return frame.drop_nulls("value").group_by("value").agg(pl.len().alias("rows"), who.alias("people")).sort("value")
+
+
+def bounds(column: pl.Series, people: pl.Series | None, rare: int) -> tuple[float, float]:
+    """Return the lowest number that ``rare`` people reach from below, and the highest that as many reach from above.
+
+    (inf, -inf) if there are not so many people.
+    """
+    low = high = column.drop_nulls()
+    if people is not None:
+        frame = pl.DataFrame([column.alias("value"), people.alias("who")]).drop_nulls("value")
+        ends = frame.group_by("who").agg(pl.col("value").min().alias("low"), pl.col("value").max().alias("high"))
+        low, high = ends["low"], ends["high"]
+    if len(low) < rare:
+        return float("inf"), float("-inf")
+    return low.sort()[rare - 1], high.sort(descending=True)[rare - 1]
+
+
+def _learn_labels(column: pl.Series, people: pl.Series | None, *, rare: int, where: str) -> Domain:
+    text = as_text(column)
+    shared = tally(text, people)
+    text, counts = text.drop_nulls(), shared["rows"].to_numpy()
+    few = shared["people"].to_numpy() < rare
     if len(text) >= ENOUGH_ROWS and column.dtype != pl.Boolean:
         hint = f"write exclude=({column.name!r},), or make fewer categories of it first"
         refuse_identifier(column.name, len(counts), len(text), where)
         if len(counts) > CATEGORIES:
             problem = f"column {column.name!r} has {len(counts)} categories, more than {CATEGORIES}: it reads as free text"
             raise SchemaError(problem, where=where, next=hint)
-        if 2 * counts[counts < rare].sum() > len(text):
-            problem = f"most rows of column {column.name!r} hold a value that fewer than {rare} rows share"
+        if 2 * counts[few].sum() > len(text):
+            problem = f"most rows of column {column.name!r} hold a value that fewer than {rare} people share"
             raise SchemaError(problem, where=where, next=hint)
-    labels = tuple(tally.filter(pl.col("count") >= rare)["label"].to_list())
+    labels = tuple(shared.filter(~few)["value"].to_list())
     none = np.empty(0)
     return Domain(
         column.name, labels, none, none, none, np.empty(0, dtype=np.int64), none, 0, 0, 0,
@@ -221,10 +247,11 @@ def _learn_labels(column: pl.Series, *, rare: int, where: str) -> Domain:
 
 
 def _cells(
-    values: NDArray[np.float64], distinct: NDArray[np.float64], counts: NDArray[np.int64], rare: int
+    values: NDArray[np.float64], shared: pl.DataFrame, reach: tuple[float, float], rare: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Cut sorted ``values`` into (lows, highs, weights, starts, edges): single values where they repeat, else quantiles."""
-    frequent = counts >= rare
+    distinct, counts = shared["value"].to_numpy(), shared["rows"].to_numpy()
+    frequent = shared["people"].to_numpy() >= rare
     if frequent.any() and frequent.sum() <= CATEGORIES and counts[frequent].sum() >= _GRID_COVERAGE * len(values):
         grid = distinct[frequent]
         borders = np.append(-np.inf, (grid[1:] + grid[:-1]) / 2)
@@ -233,8 +260,8 @@ def _cells(
         few = len(grid) <= min(SINGLE_VALUES, max(8, 2 * len(values) // BIN_ROWS))
         starts = np.arange(len(grid)) if few else _grouped(weights, len(values))
         return grid, grid, weights, starts, borders[starts]
-    # Trimmed at both ends: a range that k rows reach says nothing about the one that reaches furthest.
-    trimmed = values[rare - 1 : len(values) - rare + 1]
+    # Trimmed at both ends: a range that k people reach says nothing about the one who reaches furthest.
+    trimmed = values[(values >= reach[0]) & (values <= reach[1])]
     cells = min(CELLS, len(trimmed) // rare)
     if cells < 1:
         empty = np.empty(0)

@@ -174,6 +174,19 @@ def test_rare_values_and_extremes_are_never_emitted():
     assert b"unique disease" not in fit(step, real).model
 
 
+def test_rare_means_few_people_where_one_person_has_many_rows():
+    real = people(5_000).with_columns(pl.int_range(pl.len()).floordiv(50).alias("id"))
+    real = mark(real, 250, ward="rare disease", age=119)  # 250 rows, 5 people
+    assert "rare disease" in set(_made(synthesise.Table(exclude="id"), real)["ward"])
+    kept = _made(synthesise.Table(subject="id"), real)
+    assert "rare disease" not in set(kept["ward"])
+    assert kept["age"].max() < 119
+
+
+def _made(step, real):
+    return step.sample(fit(step, real), 0, 5_000, Ctx())
+
+
 @pytest.mark.parametrize(
     "frame",
     [
