@@ -96,7 +96,7 @@ def mod11_10(texts: pl.Series, length: int) -> pl.Series:
 
     def holds(values: Array) -> Array:
         product = np.full(values.shape[1], 10, dtype=np.int64)
-        for digit in values[-length:-1]:
+        for digit in values[:-1]:
             total = (digit + product) % 10
             product = (np.where(total == 0, 10, total) * 2) % 11
         return np.asarray((product + values[-1]) % 10 == 1)
@@ -117,7 +117,8 @@ SCHEMES: Mapping[str, Callable[[pl.Series], pl.Series]] = {
 def _checked(texts: pl.Series, shape: str, holds: Callable[[Array], Array]) -> pl.Series:
     """Apply ``holds`` to the values of the texts that match ``shape``: one row per place, one column per text."""
     chosen = texts.str.contains(shape).fill_null(value=False)
-    return _known(texts, chosen & pl.Series(holds(_digits(texts, chosen, LONGEST)), dtype=pl.Boolean))
+    width = max(int(texts.filter(chosen).str.len_bytes().max() or 0), 2)  # type: ignore[arg-type]
+    return _known(texts, chosen & pl.Series(holds(_digits(texts, chosen, width)), dtype=pl.Boolean))
 
 
 def _known(texts: pl.Series, verdict: pl.Series) -> pl.Series:

@@ -38,8 +38,8 @@ def reasons(signals: pl.DataFrame, languages: pl.Series | None = None, limits: L
     ``languages`` gives the ISO 639-1 code of each text, or null where it is not known.
     """
     limit = limits or Limits()
-    long_words = signals.select(pl.lit(value=False)).to_series() if languages is None else languages.is_in(LONG_WORDS)
-    frame = signals.with_columns(long_words.fill_null(value=False).alias("long_words"))
+    compounding = pl.lit(value=False) if languages is None else languages.is_in(LONG_WORDS).fill_null(value=False)
+    frame = signals.with_columns(compounding.alias("long_words"))
     longest = pl.when("long_words").then(limit.longest_mean_word_compounding).otherwise(limit.longest_mean_word)
     word = pl.col("mean_word_length")
     rules = {

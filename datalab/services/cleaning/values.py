@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import polars as pl
@@ -57,7 +59,11 @@ class InRange(MapStep):
         """Require an ordered type that the limits can be compared with."""
         require_columns(schema, [self.column], step=self.name)
         kind = schema[self.column]
-        fits = kind.is_numeric() or kind.is_temporal()
+        limits = [limit for limit in (self.minimum, self.maximum) if limit is not None]
+        expected = (
+            (int, float, Decimal) if kind.is_numeric() else (dt.date, dt.time, dt.timedelta) if kind.is_temporal() else ()
+        )
+        fits = all(isinstance(limit, expected) for limit in limits)  # polars itself compares a date with a number
         if fits:
             try:
                 first_reason(pl.DataFrame(schema={self.column: kind}), self._rules(kind))

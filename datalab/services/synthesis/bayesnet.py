@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import io
 import json
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -57,21 +58,24 @@ class BayesNet:
             "parents": self.network.parents,
             "domains": [as_plain(domain) for domain in self.domains],
         }
-        arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
+        arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
         arrays |= {f"table{place}": table for place, table in enumerate(self.network.tables)}
         for place, domain in enumerate(self.domains):
             arrays |= {f"{name}{place}": getattr(domain, name) for name in _ARRAYS}
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
 
-def fit_bayesnet(train: pl.DataFrame, *, rare: int, parents: int, measures: Iterable[str], where: str) -> BayesNet:
-    """Learn a table model from the training rows; raise ``SchemaError`` for a column that identifies rows."""
+def fit_bayesnet(
+    train: pl.DataFrame, people: pl.Series | None = None, *, rare: int, parents: int, measures: Iterable[str], where: str
+) -> BayesNet:
+    """Learn a table model from the training rows; raise ``SchemaError`` for a column that identifies rows.
+
+    ``people`` says whose row each is; None, that every row is one person's.
+    """
     quantities = frozenset(measures)
-    domains = tuple(
-        learn(train[name], rare=rare, measure=name in quantities, where=where) for name in train.columns
-    )
+    domains = tuple(learn(train[name], people, rare=rare, measure=name in quantities, where=where) for name in train.columns)
     codes = np.empty((train.height, len(domains)), dtype=np.int32, order="F")
     for place, domain in enumerate(domains):
         codes[:, place] = domain.encode(train[domain.name])
@@ -98,7 +102,7 @@ def load_bayesnet(model: bytes) -> BayesNet:
         )
         tables = tuple(arrays[f"table{place}"] for place in range(len(domains)))
         parents = tuple(tuple(chosen) for chosen in header["parents"])
-    except Exception as error:  # zip, JSON, key and value errors all mean the same here
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise VerificationFailed(
             "the fitted model cannot be read", where=f"{type(error).__name__}", next="run the pipeline again to fit it anew"
         ) from None

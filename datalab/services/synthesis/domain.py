@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 BINS = 32
 SINGLE_VALUES = 128
-"""Up to so many frequent numbers get a bin each; more are grouped into about ``BINS`` bins."""
+"""Up to so many frequent numbers get a bin each; more are grouped into about ``BINS`` bins. Small tables get fewer: a bin
+should hold about ``BIN_ROWS`` rows, or the model remembers rows rather than learns how they are spread."""
+BIN_ROWS = 100
 CELLS = 2_048
 CATEGORIES = 5_000
 ENOUGH_ROWS = 200
 """Below this many rows nothing is refused by its statistics: the privacy gate withholds such a table anyway."""
 _GRID_COVERAGE = 0.95
-_TAIL = (0.0, 0.002, 0.01, 0.99, 0.998, 1.0)
+_TAIL = (0.002, 0.01, 0.99, 0.998)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,11 @@ class Domain:
         # With nothing rare in training, a value first seen later has no code of its own: it counts as the last one.
         other = self.bins if self.suppressed else self.size - 1
         text = as_text(column)
-        codes = text.replace_strict(
-            list(self.labels), list(range(len(self.labels))), default=other, return_dtype=pl.Int32
-        ) if self.labels else pl.repeat(other, len(text), dtype=pl.Int32, eager=True)
+        codes = (
+            text.replace_strict(list(self.labels), list(range(len(self.labels))), default=other, return_dtype=pl.Int32)
+            if self.labels
+            else pl.repeat(other, len(text), dtype=pl.Int32, eager=True)
+        )
         if self.missing:
             codes = codes.set(text.is_null(), self.size - 1)
         return codes.to_numpy().astype(np.int32)
@@ -103,7 +107,18 @@ class Domain:
             return lookup.gather(np.where(present, codes, len(self.labels))).cast(dtype).alias(self.name)
         values = np.zeros(len(codes))
         values[present] = self._place(codes[present], places[present])
-        return _series(self, values, present, dtype)
+        return self.series(values, present, dtype)
+
+    def series(self, values: NDArray[np.float64], present: NDArray[np.bool_], dtype: pl.DataType) -> pl.Series:
+        """Return numbers counted from the origin as a column of ``dtype`` on the grid of the real one; null where not present."""
+        blank = pl.Series(~present)
+        if not self.step:
+            return pl.Series(self.name, np.round(values, self.decimals)).set(blank, None).cast(dtype)
+        whole = np.round(values / self.step).astype(np.int64) * self.step + self.origin
+        series = pl.Series(self.name, whole).set(blank, None)
+        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+            return series.cast(pl.Datetime("us", dtype.time_zone)).dt.cast_time_unit("ns")
+        return series.cast(pl.Int32).cast(dtype) if dtype == pl.Date else series.cast(dtype)
 
     def _place(self, codes: NDArray[np.int32], places: NDArray[np.float64]) -> NDArray[np.float64]:
         bounds = np.concatenate(([0.0], np.cumsum(self.weights)))
@@ -112,7 +127,8 @@ class Domain:
         position = first + places * (last - first)
         cells = np.clip(np.searchsorted(bounds, position, side="right") - 1, self.starts[codes], ends[codes] - 1)
         share = np.clip((position - bounds[cells]) / self.weights[cells], 0.0, 1.0)
-        return self.lows[cells] + share * (self.highs[cells] - self.lows[cells])
+        placed: NDArray[np.float64] = self.lows[cells] + share * (self.highs[cells] - self.lows[cells])
+        return placed
 
 
 def is_label(dtype: pl.DataType) -> bool:
@@ -151,22 +167,25 @@ def numbers(column: pl.Series, origin: int, *, as_integer: bool) -> tuple[NDArra
     return np.where(present, values, 0.0), present
 
 
-def learn(column: pl.Series, *, rare: int, measure: bool, where: str) -> Domain:
+def learn(column: pl.Series, people: pl.Series | None, *, rare: int, measure: bool, where: str) -> Domain:
     """Learn the domain of one column from the training rows; refuse what identifies, naming the column and not its values.
 
-    ``rare`` is the number of rows that must share a value. ``measure`` says that nearly unique whole numbers are a quantity.
+    ``rare`` is the number of people that must share a value; ``people`` says whose row each is, None that every row is one
+    person's. ``measure`` says that nearly unique whole numbers are a quantity.
     """
     if is_label(column.dtype):
-        return _learn_labels(column, rare=rare, where=where)
+        return _learn_labels(column, people, rare=rare, where=where)
     as_integer = not is_real(column.dtype)
     origin, step = _scale(column, where) if as_integer else (0, 0)
     values, present = numbers(column, origin, as_integer=as_integer)
-    values = np.sort(values[present])
-    distinct, counts = np.unique(values, return_counts=True)
+    values = values[present]
+    shared = tally(pl.Series(values), people.filter(pl.Series(present)) if people is not None else None)
+    low, high = bounds(pl.Series(values), people.filter(pl.Series(present)) if people is not None else None, rare)
+    values = np.sort(values)
     decimals = 0 if as_integer else _decimals(values)
     if len(values) >= ENOUGH_ROWS and not measure and (column.dtype.is_integer() or (decimals == 0 and not as_integer)):
-        refuse_identifier(column.name, len(distinct), len(values), where, number=True)
-    lows, highs, weights, starts, edges = _cells(values, distinct, counts, rare)
+        refuse_identifier(column.name, shared.height, len(values), where, number=True)
+    lows, highs, weights, starts, edges = _cells(values, shared, (low, high), rare)
     return Domain(
         column.name, (), lows, highs, weights, starts, edges, origin, step, decimals,
         suppressed=False, missing=bool(not present.all() or not len(starts)),
@@ -183,20 +202,43 @@ def refuse_identifier(name: str, distinct: int, rows: int, where: str, *, number
     raise SchemaError(f"column {name!r} is nearly unique: it identifies rows and cannot be learnt", where=where, next=hint)
 
 
-def _learn_labels(column: pl.Series, *, rare: int, where: str) -> Domain:
-    text = as_text(column).drop_nulls()
-    tally = text.alias("label").value_counts(sort=False).sort("label")
-    counts = tally["count"].to_numpy()
+def tally(column: pl.Series, people: pl.Series | None) -> pl.DataFrame:
+    """Return ``value``, ``rows`` and ``people`` of each value that is there, sorted by value."""
+    frame = pl.DataFrame([column.alias("value"), *([] if people is None else [people.alias("who")])])
+    who = pl.len() if people is None else pl.col("who").n_unique()
+    return frame.drop_nulls("value").group_by("value").agg(pl.len().alias("rows"), who.alias("people")).sort("value")
+
+
+def bounds(column: pl.Series, people: pl.Series | None, rare: int) -> tuple[float, float]:
+    """Return the lowest number that ``rare`` people reach from below, and the highest that as many reach from above.
+
+    (inf, -inf) if there are not so many people.
+    """
+    low = high = column.drop_nulls()
+    if people is not None:
+        frame = pl.DataFrame([column.alias("value"), people.alias("who")]).drop_nulls("value")
+        ends = frame.group_by("who").agg(pl.col("value").min().alias("low"), pl.col("value").max().alias("high"))
+        low, high = ends["low"], ends["high"]
+    if len(low) < rare:
+        return float("inf"), float("-inf")
+    return low.sort()[rare - 1], high.sort(descending=True)[rare - 1]
+
+
+def _learn_labels(column: pl.Series, people: pl.Series | None, *, rare: int, where: str) -> Domain:
+    text = as_text(column)
+    shared = tally(text, people)
+    text, counts = text.drop_nulls(), shared["rows"].to_numpy()
+    few = shared["people"].to_numpy() < rare
     if len(text) >= ENOUGH_ROWS and column.dtype != pl.Boolean:
         hint = f"write exclude=({column.name!r},), or make fewer categories of it first"
         refuse_identifier(column.name, len(counts), len(text), where)
         if len(counts) > CATEGORIES:
             problem = f"column {column.name!r} has {len(counts)} categories, more than {CATEGORIES}: it reads as free text"
             raise SchemaError(problem, where=where, next=hint)
-        if 2 * counts[counts < rare].sum() > len(text):
-            problem = f"most rows of column {column.name!r} hold a value that fewer than {rare} rows share"
+        if 2 * counts[few].sum() > len(text):
+            problem = f"most rows of column {column.name!r} hold a value that fewer than {rare} people share"
             raise SchemaError(problem, where=where, next=hint)
-    labels = tuple(tally.filter(pl.col("count") >= rare)["label"].to_list())
+    labels = tuple(shared.filter(~few)["value"].to_list())
     none = np.empty(0)
     return Domain(
         column.name, labels, none, none, none, np.empty(0, dtype=np.int64), none, 0, 0, 0,
@@ -205,43 +247,47 @@ def _learn_labels(column: pl.Series, *, rare: int, where: str) -> Domain:
 
 
 def _cells(
-    values: NDArray[np.float64], distinct: NDArray[np.float64], counts: NDArray[np.int64], rare: int
+    values: NDArray[np.float64], shared: pl.DataFrame, reach: tuple[float, float], rare: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Cut sorted ``values`` into (lows, highs, weights, starts, edges): single values where they repeat, else quantiles."""
-    frequent = counts >= rare
+    distinct, counts = shared["value"].to_numpy(), shared["rows"].to_numpy()
+    frequent = shared["people"].to_numpy() >= rare
     if frequent.any() and frequent.sum() <= CATEGORIES and counts[frequent].sum() >= _GRID_COVERAGE * len(values):
         grid = distinct[frequent]
         borders = np.append(-np.inf, (grid[1:] + grid[:-1]) / 2)
         nearest = np.searchsorted(borders, distinct, side="right") - 1
         weights = np.bincount(nearest, weights=counts, minlength=len(grid)) / len(values)
-        starts = np.arange(len(grid)) if len(grid) <= SINGLE_VALUES else _grouped(weights)
+        few = len(grid) <= min(SINGLE_VALUES, max(8, 2 * len(values) // BIN_ROWS))
+        starts = np.arange(len(grid)) if few else _grouped(weights, len(values))
         return grid, grid, weights, starts, borders[starts]
-    # Trimmed at both ends: a range that k rows reach says nothing about the one that reaches furthest.
-    trimmed = values[rare - 1 : len(values) - rare + 1]
+    # Trimmed at both ends: a range that k people reach says nothing about the one who reaches furthest.
+    trimmed = values[(values >= reach[0]) & (values <= reach[1])]
     cells = min(CELLS, len(trimmed) // rare)
     if cells < 1:
         empty = np.empty(0)
         return empty, empty, empty, np.empty(0, dtype=np.int64), empty
     knots = trimmed[np.linspace(0, len(trimmed) - 1, cells + 1).astype(np.int64)]
     lows, highs, weights = knots[:-1], knots[1:], np.full(cells, 1 / cells)
-    edges = np.unique(lows[_grouped(weights)])
+    edges = np.unique(lows[_grouped(weights, len(values))])
     following = np.searchsorted(lows, edges, side="right")  # the value after a repeated one gets a bin of its own
     repeated = (following - np.searchsorted(lows, edges, side="left") > cells / BINS) & (following < cells)
     edges = np.union1d(edges, lows[following[repeated]])
     return lows, highs, weights, np.searchsorted(lows, edges, side="left"), edges
 
 
-def _grouped(weights: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the first cell of each of about ``BINS`` groups of equal share, with finer ones at both tails."""
+def _grouped(weights: NDArray[np.float64], rows: int) -> NDArray[np.int64]:
+    """Return the first cell of each of at most about ``BINS`` groups of equal share, with finer ones at the tails if full."""
     middle = np.cumsum(weights) - weights / 2
-    borders = np.union1d(np.arange(BINS + 1) / BINS, _TAIL)
+    bins = int(np.clip(rows // BIN_ROWS, 4, BINS))
+    borders = np.union1d(np.arange(bins + 1) / bins, [tail for tail in _TAIL if min(tail, 1 - tail) * rows >= BIN_ROWS / 2])
     group = np.searchsorted(borders, middle, side="right")
-    return np.flatnonzero(np.append(True, group[1:] != group[:-1]))  # noqa: FBT003
+    return np.flatnonzero(np.append(True, group[1:] != group[:-1]))
 
 
 def whole_numbers(column: pl.Series) -> pl.Series:
-    """Return integers, dates and times as Int64, raising polars' error for those that are larger. Times in nanoseconds become
-    microseconds, which is as fine as anybody needs.
+    """Return integers, dates and times as Int64; raise polars' error for larger numbers.
+
+    Times in nanoseconds become microseconds, which is as fine as anybody needs.
     """
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
         column = column.dt.cast_time_unit("us")
@@ -269,27 +315,15 @@ def _scale(column: pl.Series, where: str) -> tuple[int, int]:
 
 def _decimals(values: NDArray[np.float64]) -> int:
     """Return how many decimals at least 99 % of ``values`` keep to (0-6), or as many as a thousandth of the spread needs."""
-    if not len(values):
+    peak = float(np.abs(values).max()) if len(values) else 0.0
+    if not peak:
         return 0
-    for decimals in range(7):
-        if np.mean(np.abs(values - np.round(values, decimals)) <= 1e-9 * np.maximum(1.0, np.abs(values))) >= 0.99:
+    room = int(300 - np.ceil(np.log10(peak)))  # rounding multiplies: it must stay within the range of a float
+    for decimals in range(min(6, room) + 1):
+        if np.mean(np.abs(values - np.round(values, decimals)) <= 1e-9 * np.abs(values)) >= 0.99:
             return decimals
-    spread = float(np.quantile(values, 0.75) - np.quantile(values, 0.25)) or float(values[-1] - values[0])
-    return int(np.clip(np.ceil(3 - np.log10(spread)), 0, 300)) if spread > 0 else 0
-
-
-def _series(domain: Domain, values: NDArray[np.float64], present: NDArray[np.bool_], dtype: pl.DataType) -> pl.Series:
-    blank = pl.Series(~present)
-    if not domain.step:
-        series = pl.Series(domain.name, np.round(values, domain.decimals)).set(blank, None)
-        return series.cast(dtype)
-    whole = np.round(values / domain.step).astype(np.int64) * domain.step + domain.origin
-    series = pl.Series(domain.name, whole).set(blank, None)
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
-        return series.cast(pl.Datetime("us", dtype.time_zone)).dt.cast_time_unit("ns")
-    if dtype in {pl.Date, pl.Int8, pl.Int16, pl.Int32}:
-        return series.cast(pl.Int32).cast(dtype)
-    return series.cast(dtype)
+    spread = float(np.quantile(values, 0.75) - np.quantile(values, 0.25)) or peak
+    return int(min(np.ceil(3 - np.log10(spread)), room))
 
 
 def as_plain(domain: Domain) -> dict[str, Any]:

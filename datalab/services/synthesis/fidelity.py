@@ -97,7 +97,8 @@ def _correlation(
     left, right = left[both], right[both]
     if len(left) < 2 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
-    return float(np.corrcoef(left, right)[0, 1])
+    # Divided by the largest, so that squares stay within the range of a float.
+    return float(np.corrcoef(left / np.abs(left).max(), right / np.abs(right).max())[0, 1])
 
 
 def _variation(left: NDArray[np.int64], right: NDArray[np.int64]) -> float:

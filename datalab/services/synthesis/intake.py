@@ -87,7 +87,7 @@ def _hashed(column: pl.Series, seed: int) -> NDArray[np.uint64]:
 
     text = column.cast(pl.String).fill_null("")
     names = text.unique(maintain_order=True)
-    hashes = pl.Series([xxhash.xxh3_64_intdigest(name, seed) for name in names], dtype=pl.UInt64)
+    hashes = pl.Series([xxhash.xxh3_64_intdigest(name.encode(), seed) for name in names], dtype=pl.UInt64)
     return text.replace_strict(names, hashes, return_dtype=pl.UInt64).to_numpy()
 
 

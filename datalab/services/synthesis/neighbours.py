@@ -42,9 +42,7 @@ class Space:
             else:
                 origin = 0 if is_real(dtype) else int(whole_numbers(real[name]).min() or 0)  # type: ignore[arg-type]
                 values, present = numbers(real[name], origin, as_integer=not is_real(dtype))
-                values = values[present]
-                spread = float(values.std()) if len(values) else 0.0
-                centre[name] = (origin, float(values.mean()) if len(values) else 0.0, spread or 1.0)
+                centre[name] = (origin, *_moments(values[present]))
         return cls(real.schema, centre, labels, max(8, _WIDTH // max(1, len(labels))))
 
     def blocks(self, rows: pl.DataFrame) -> dict[str, NDArray[np.float32]]:
@@ -90,3 +88,10 @@ def nearest(points: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[
         found[at : at + _BLOCK] = np.sqrt(np.maximum(product + np.einsum("ij,ij->i", part, part), 0))
     return found
 
+
+def _moments(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return mean and standard deviation (1 if that is 0) of values whose squares may be too large for a float."""
+    peak = float(np.abs(values).max()) if len(values) else 0.0
+    if not peak:
+        return 0.0, 1.0
+    return float((values / peak).mean()) * peak, float((values / peak).std()) * peak or 1.0

@@ -7,7 +7,7 @@ parent that says most about it, then the second that adds most to the first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_CELLS = 500_000
+ROWS_PER_CASE = 20
+"""Rows that a combination of parent codes should have on average: with fewer, a conditional remembers single rows."""
 _SCORED_ROWS = 50_000
 _CANDIDATES = 8
 _MIN_GAIN = 1e-3
 """Nats below which a parent is noise."""
-_PRIOR = (0.5, 2.0)
-"""Pseudo-rows of the next simpler distribution that are added to each row of a conditional with one and two parents."""
+_PRIORS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+"""Pseudo-rows of the next simpler distribution that may be added to each row of a conditional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ def fit_network(codes: NDArray[np.int32], sizes: Sequence[int], emitted: Sequenc
 
     ``degree`` is the most parents a column may have, 0 to 2.
     """
-    cells = int(np.clip(8 * len(codes), 20_000, MAX_CELLS))
-    order, parents = _structure(codes[:_SCORED_ROWS], sizes, degree, cells)
+    order, parents = _structure(codes[:_SCORED_ROWS], sizes, degree, len(codes) // ROWS_PER_CASE)
     tables = tuple(
         _conditional(codes, column, chosen, sizes, emitted[column]) for column, chosen in zip(order, parents, strict=True)
     )
@@ -64,14 +65,14 @@ def fit_network(codes: NDArray[np.int32], sizes: Sequence[int], emitted: Sequenc
 
 
 def _structure(
-    codes: NDArray[np.int32], sizes: Sequence[int], degree: int, cells: int
+    codes: NDArray[np.int32], sizes: Sequence[int], degree: int, cases: int
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
     columns = len(sizes)
     score = np.zeros((columns, columns))
     single = [_entropy(codes[:, i], sizes[i]) for i in range(columns)]
     for i in range(columns if degree else 0):
         for j in range(i):
-            if sizes[i] * sizes[j] <= cells:
+            if sizes[i] * sizes[j] <= MAX_CELLS:
                 joint = _entropy(_key(codes, (i, j), sizes), sizes[i] * sizes[j])
                 # Rounded: the last bits of a logarithm differ between machines and must not decide about a tie.
                 score[i, j] = score[j, i] = round(single[i] + single[j] - joint, 9)
@@ -79,14 +80,14 @@ def _structure(
     parents: list[tuple[int, ...]] = [()]
     left = [i for i in range(columns) if i != order[0]]
     while left:
-        part = score[np.ix_(left, order)]
+        part = np.where(np.array([sizes[j] <= cases for j in order]), score[np.ix_(left, order)], 0.0)
         row, place = divmod(int(np.argmax(part)), len(order))
         column, first = left[row], order[place]
         chosen: tuple[int, ...] = ()
         if score[column, first] > _MIN_GAIN:
             chosen = (first,)
             if degree > 1:
-                chosen += _second_parent(codes, sizes, column, first, order, score, cells)
+                chosen += _second_parent(codes, sizes, column, first, order, score, cases)
         order.append(column)
         parents.append(chosen)
         left.remove(column)
@@ -100,10 +101,10 @@ def _second_parent(
     first: int,
     placed: Sequence[int],
     score: NDArray[np.float64],
-    cells: int,
+    cases: int,
 ) -> tuple[int, ...]:
     """Return the placed column that adds most to ``first``: the largest I(column; other | first) among the closest few."""
-    able = [j for j in placed if j != first and sizes[column] * sizes[first] * sizes[j] <= cells]
+    able = [j for j in placed if j != first and sizes[first] * sizes[j] * max(1, sizes[column] * cases // MAX_CELLS) <= cases]
     closest = sorted(able, key=lambda j: (-score[column, j], j))[:_CANDIDATES]
     base = _entropy(_key(codes, (column, first), sizes), sizes[column] * sizes[first]) - _entropy(codes[:, first], sizes[first])
     best, gain = -1, _MIN_GAIN
@@ -122,15 +123,27 @@ def _conditional(
     shares = np.bincount(codes[:, column], minlength=size)[None, :].astype(np.float64)
     shares = (shares + 1e-6) * emitted  # so that a column of which nothing may be said still has a distribution
     shares /= shares.sum()
-    for depth, prior in enumerate(_PRIOR[: len(parents)], start=1):
+    for depth in range(1, len(parents) + 1):
         near = parents[:depth]
         rows = int(np.prod([sizes[i] for i in near]))
         counts = np.bincount(_key(codes, (*near, column), sizes), minlength=rows * size).reshape(rows, size) * emitted
         simpler = np.repeat(shares, rows // len(shares), axis=0)
-        shares = counts + prior * simpler
+        shares = counts + _prior(counts, simpler) * simpler
         shares /= shares.sum(axis=1, keepdims=True)
     running = np.cumsum(shares, axis=1)
     return (running / running[:, -1:]).astype(np.float32)
+
+
+def _prior(counts: NDArray[Any], simpler: NDArray[np.float64]) -> float:
+    """Return the pseudo-rows with which ``counts`` foretell each row best from all others (leave-one-out likelihood).
+
+    What only single rows say weighs little then, and a parent that says nothing drops out: the model does not remember rows.
+    """
+    cases, values = np.nonzero(counts)
+    here, share = counts[cases, values], simpler[cases, values]
+    total = counts.sum(axis=1)[cases]
+    scores = [round(float((here * np.log((here - 1 + prior * share) / (total - 1 + prior))).sum()), 6) for prior in _PRIORS]
+    return _PRIORS[int(np.argmax(scores))]
 
 
 def _key(codes: NDArray[np.int32], columns: Sequence[int], sizes: Sequence[int]) -> NDArray[np.int64]:

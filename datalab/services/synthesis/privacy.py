@@ -13,7 +13,7 @@ import polars as pl
 from scipy.stats import rankdata
 
 from datalab.model.step import PrivacyTest
-from datalab.services.synthesis.domain import is_label, is_real, whole_numbers
+from datalab.services.synthesis.domain import bounds, is_label, is_real, tally, whole_numbers
 from datalab.services.synthesis.fidelity import coarse_codes
 from datalab.services.synthesis.neighbours import Space, nearest
 
@@ -37,7 +37,7 @@ _SIGMAS = 3
 def judge(intake: Intake, generated: pl.DataFrame, *, rare: int, subjects: bool) -> tuple[PrivacyTest, ...]:
     """Return the tests of the gate for ``generated`` rows; one that did not pass withholds the release.
 
-    ``rare`` is the number of training rows that must share a value before it may be emitted; ``subjects`` says that rows of
+    ``rare`` is the number of people (rows, without subjects) that must share a value before it may be emitted; ``subjects`` says that rows of
     one group belong to one person. A table too small to judge gets one test, which says so and did not pass.
     """
     train, holdout = intake.train, intake.holdout
@@ -54,64 +54,62 @@ def judge(intake: Intake, generated: pl.DataFrame, *, rare: int, subjects: bool)
     space = Space.of(pl.concat([train, holdout]))
     return (
         size,
-        _exact_copies(intake, generated, subjects=subjects),
-        _rare_values(train, generated, rare),
+        _exact_copies(intake, generated, rare, subjects=subjects),
+        _rare_values(intake, generated, rare, subjects=subjects),
         _nearer_to_train(space, train, holdout, generated),
         _attribute_inference(space, train, holdout, generated),
         _membership_inference(space, train, holdout, generated),
     )
 
 
-def _exact_copies(intake: Intake, generated: pl.DataFrame, *, subjects: bool) -> PrivacyTest:
-    """Compare the share of generated rows found in train with the share of real rows that have a twin of somebody else there.
+def _exact_copies(intake: Intake, generated: pl.DataFrame, rare: int, *, subjects: bool) -> PrivacyTest:
+    """Compare how often generated rows equal a learnt row that few share with how often other real rows do.
 
-    A row held back and a training row taken out are alike in this, so both count: five times the evidence of the former alone.
+    A combination that ``rare`` learnt rows share points at nobody, so only scarcer ones count. A row held back and a training
+    row compared with the rest of the training rows are alike in this, so both make the base: five times the evidence.
     """
     train = _comparable(intake.train).with_columns(pl.Series("_dl_group", intake.train_groups))
     keys = [name for name in train.columns if name != "_dl_group"]
-    who = pl.col("_dl_group").n_unique() if subjects else pl.len()
-    groups = train.group_by(keys).agg(who.alias("_dl_others"), pl.len().alias("_dl_rows"))
-    with_twin = int(groups.filter(pl.col("_dl_others") > 1)["_dl_rows"].sum())
-    with_twin += _found(_comparable(intake.holdout), groups, keys)
+    groups = train.group_by(keys).agg(pl.len().alias("_dl_rows"), pl.col("_dl_group").n_unique().alias("_dl_people"))
+    people = pl.col("_dl_people" if subjects else "_dl_rows")
+    with_twin = int(groups.filter(people.is_between(2, rare))["_dl_rows"].sum())
+    scarce = groups.filter(people < rare).select(keys)
+    with_twin += _found(_comparable(intake.holdout), scarce)
+    copies = _found(_comparable(generated), scarce)
     real = intake.train.height + intake.holdout.height
-    copies = _found(_comparable(generated), groups, keys)
     rate, base = copies / generated.height, with_twin / real
     pooled = (copies + with_twin) / (generated.height + real)
-    allowed = base + _SIGMAS * np.sqrt(pooled * (1 - pooled) * (1 / generated.height + 1 / real))
+    allowed = base + _SIGMAS * float(np.sqrt(pooled * (1 - pooled) * (1 / generated.height + 1 / real)))
     return PrivacyTest(
         "exact-copies",
-        _text(rate),
-        _text(allowed),
-        bool(rate <= allowed),
-        "Share of synthetic rows equal to a learnt row; it may not be higher than among real people by coincidence.",
+        f"{rate:.5f}",
+        f"{allowed:.5f}",
+        rate <= allowed,
+        f"Share of synthetic rows equal to a learnt row that fewer than {rare} share; no higher than by coincidence among real rows.",
     )
 
 
-def _rare_values(train: pl.DataFrame, generated: pl.DataFrame, rare: int) -> PrivacyTest:
-    """Count generated cells with a category of fewer than ``rare`` training rows, or an outlying number of one of them.
+def _rare_values(intake: Intake, generated: pl.DataFrame, rare: int, *, subjects: bool) -> PrivacyTest:
+    """Count generated cells with a category of fewer than ``rare`` learnt people, or an outlying number of one of them.
 
-    A number is outlying when fewer than ``rare`` training rows lie at or beyond it.
+    A number is outlying when fewer than ``rare`` people lie at or beyond it.
     """
+    people = pl.Series(intake.train_groups) if subjects else None
     leaks = 0
-    for name, dtype in train.schema.items():
-        real, made = _value(train[name]), _value(generated[name]).alias(name)
-        values = real.drop_nulls()
-        counts = values.value_counts(sort=False, name="_dl_count")
-        if is_label(dtype):
-            few = counts.filter(pl.col("_dl_count") < rare)[name]
-        else:
-            ordered = values.sort()
-            if len(ordered) < 2 * rare:
-                few = ordered.unique()
-            else:
-                few = values.filter((values < ordered[rare - 1]) | (values > ordered[-rare])).unique()
-        leaks += int(made.is_in(few.implode()).sum() or 0) if len(few) else 0
+    for name, dtype in intake.train.schema.items():
+        real, made = _value(intake.train[name]), _value(generated[name])
+        shared = tally(real, people)
+        few = pl.col("people") < rare
+        if not is_label(dtype):
+            low, high = bounds(real, people, rare)
+            few = (pl.col("value") < low) | (pl.col("value") > high)
+        leaks += int(made.is_in(shared.filter(few)["value"].implode()).sum() or 0)
     return PrivacyTest(
         "rare-values",
         str(leaks),
         "0",
         leaks == 0,
-        f"Synthetic cells with a category or an extreme number that fewer than {rare} learnt rows share.",
+        f"Synthetic cells with a category or an extreme number that fewer than {rare} learnt people share.",
     )
 
 
@@ -227,8 +225,8 @@ def _comparable(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([column.round_sig_figs(6) if column.dtype == pl.Float64 else column for column in columns])
 
 
-def _found(rows: pl.DataFrame, groups: pl.DataFrame, keys: list[str]) -> int:
-    return rows.join(groups, on=keys, how="semi", nulls_equal=True).height
+def _found(rows: pl.DataFrame, among: pl.DataFrame) -> int:
+    return rows.join(among, on=among.columns, how="semi", nulls_equal=True).height
 
 
 def _spread(codes: NDArray[np.int64]) -> float:

@@ -14,6 +14,8 @@ from datalab.services.binding import require_columns
 if TYPE_CHECKING:
     import polars as pl
 
+    from datalab.services.synthesis.intake import Intake
+
 ENGINES = ("bayesnet", "sdv-gaussian-copula")
 MAX_COLUMNS = 200
 _JUDGED_ROWS = 50_000
@@ -25,7 +27,8 @@ class Table(GenerateStep):
 
     ``rows`` is how many to generate; None or "same" means as many as went in. Columns in ``exclude`` are never learnt and not
     in the output; nor is ``subject``, the column that says whose row it is: one person's rows are either learnt from or held
-    back. Values that fewer than ``rare`` training rows share are never emitted. ``holdout`` is the share of the rows held back
+    back. Values that fewer than ``rare``
+    people (rows, without ``subject``) in training share are never emitted. ``holdout`` is the share of the rows held back
     to judge by; at most ``sample_limit`` rows are learnt from and judged by. ``parents`` (bayesnet) is how many other columns a
     column may depend on directly. ``measures`` are nearly unique whole numbers that are quantities and no identifiers.
 
@@ -118,7 +121,7 @@ class Table(GenerateStep):
             seed=context.seed,
         )
         assert intake is not None
-        model, details = self._fit_engine(intake.train, self.total(intake.rows), context.seed)
+        model, details = self._fit_engine(intake, self.total(intake.rows), context.seed)
         fitted = Fitted(model, schema, intake.train.height, (), {}, {})
         total = self.total(intake.rows) if self.engine != "bayesnet" else _JUDGED_ROWS
         generated = self.sample(fitted, 0, min(total, _JUDGED_ROWS), context)
@@ -156,11 +159,14 @@ class Table(GenerateStep):
 
         return replay(fitted.model, fitted.schema, start, count)
 
-    def _fit_engine(self, train: pl.DataFrame, total: int, seed: int) -> tuple[bytes, dict[str, object]]:
+    def _fit_engine(self, intake: Intake, total: int, seed: int) -> tuple[bytes, dict[str, object]]:
+        import polars as pl
+
         from datalab.services.synthesis.bayesnet import fit_bayesnet
 
         net = fit_bayesnet(
-            train,
+            intake.train,
+            pl.Series(intake.train_groups) if self.subject else None,
             rare=self.rare,
             parents=self.parents if self.engine == "bayesnet" else 0,
             measures=self.measures,
@@ -173,7 +179,7 @@ class Table(GenerateStep):
             return net.to_bytes(), {"model": "Bayesian network", "parents": self.parents, "structure": structure}
         from datalab.services.synthesis.sdv import fit_pool
 
-        return fit_pool(train, net.domains, total=total, seed=seed)
+        return fit_pool(intake.train, net.domains, total=total, seed=seed)
 
     def _learnt(self, columns: list[str], *, subject: bool = False) -> list[str]:
         left_out = {*self.exclude} | (set() if subject else {self.subject})
