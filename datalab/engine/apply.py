@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from datalab.errors import RunFailed
+from datalab.errors import DatalabError, RunFailed
 from datalab.model.step import IDENTITY, ROW, SOURCE, Bound, Context, MapStep, Outcome
 
 MOST_POISON = 256
@@ -76,7 +76,7 @@ def _isolating(step: MapStep, label: str, batch: Batch, context: Context) -> Out
     """Apply a step; when it fails, halve the batch until single rows fail, quarantine those, and apply it to the rest."""
     try:
         return step.apply(batch.frame, context)
-    except RunFailed:
+    except DatalabError:  # a wrong definition (a broken reference, a broken declaration) is not about single rows
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any failure of a step is data or step
         if batch.frame.height == 0:
@@ -93,7 +93,7 @@ def _find_poison(step: MapStep, label: str, frame: pl.DataFrame, context: Contex
         start, stop = ranges.pop()
         try:
             step.apply(frame.slice(start, stop - start), context)
-        except RunFailed:
+        except DatalabError:
             raise
         except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
             if stop - start == 1:
