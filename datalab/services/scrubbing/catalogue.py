@@ -53,7 +53,7 @@ NUMBERS = (
         _shapes("15", "13 2", "1 2 2 2 3 3 2", "1 2 2 5 3 2", "1 2 2 2 3 5", "1 2 2 2 6 2"),
         "fr.nir",
         frozenset({"fr"}),
-        "nir|insee|sécurité sociale|securite sociale|sécu|secu|n° ss|num[ée]ro ss",
+        "nir|insee|sécurité sociale|securite sociale|sécu|secu|n° ss|numéro ss",
     ),
     NationalNumber("pl-pesel", _shapes("11", "6 5"), "pl.pesel", frozenset({"pl"}), "pesel|ewidencyjny|numer identyfikacyjny"),
     NationalNumber(
@@ -61,7 +61,7 @@ NUMBERS = (
         _shapes("11", "2 3 3 3"),
         "de.idnr",
         frozenset({"de"}),
-        "steuer-?id|idnr|steuer-?identifikationsnummer|steuernummer|steuerliche|tax id|tin",
+        "steuer-id|steuerid|idnr|steueridentifikationsnummer|steuer-identifikationsnummer|steuernummer|steuerliche|tax id|tin",
     ),
     NationalNumber(
         "be-national-number",
@@ -89,15 +89,19 @@ NUMBERS = (
 )
 
 CODES = (
-    NationalCode("es-nif", r"[0-9]{2}\.?[0-9]{3}\.?[0-9]{3}[ \-]?[A-Za-z]", "es.nif", "nif|dni|d\\.n\\.i|documento|identidad"),
+    NationalCode("es-nif", r"[0-9]{2}\.?[0-9]{3}\.?[0-9]{3}[ \-]?[A-Za-z]", "es.nif", "nif|dni|d.n.i|documento|identidad"),
     NationalCode(
-        "es-nie", r"[XYZxyz][ \-]?[0-9]{7}[ \-]?[A-Za-z]", "es.nie", "nie|n\\.i\\.e|documento|extranjer[oa]", distinctive=True
+        "es-nie",
+        r"[XYZxyz][ \-]?[0-9]{7}[ \-]?[A-Za-z]",
+        "es.nie",
+        "nie|n.i.e|documento|extranjero|extranjera",
+        distinctive=True,
     ),
     NationalCode(
         "it-fiscal-code",
         r"[A-Za-z]{3} ?[A-Za-z]{3} ?[0-9LMNP-Vlmnp-v]{2}[ABCDEHLMPRSTabcdehlmprst][0-9LMNP-Vlmnp-v]{2} ?[A-Za-z][0-9LMNP-Vlmnp-v]{3}[A-Za-z]",
         "it.codicefiscale",
-        "codice fiscale|cod\\. ?fisc|c\\.f",
+        "codice fiscale|cod. fisc|c.f",
         distinctive=True,
     ),
     NationalCode(
@@ -117,15 +121,10 @@ KNOWN = (*ALL, URL)
 LIKE = "-like"
 """Ends the name of something that has the form of an entity but a wrong check digit: a mistyped IBAN still points to a person."""
 
-PHONE_WORDS = (
-    "phone|phones|telephone|tel|mobile|mob|cell|cellphone|fax|call|dial|ring|contact|whatsapp|sms|hotline|helpline|"
-    "telefon|telefonnummer|rufnummer|mobil|handy|anruf|anrufen|nummer|durchwahl|"
-    "téléphone|téléphoner|portable|appeler|appelez|tél|numéro|telephoner|"
-    "teléfono|tel[eé]fonos|móvil|llamar|llame|llama|llámame|número|celular|"
-    "telefono|cellulare|chiamare|chiama|chiamami|chiamate|recapito|telefoniczny|telefonu|komórka|komórkowy|dzwoń|zadzwoń|numer|"
-    "telefoon|telefoonnummer|mobiel|bel|bellen|bereikbaar|telefone|telemóvel|ligar|ligue|"
-    "puhelin|puh|telefonszám|telefón|mobilní|telefonas|telefonu|tālrunis|τηλέφωνο|τηλ|κινητό|телефон|тел|gsm|guthán|fón"
+PHONE_WORDS = "|".join(
+    ["phone", "phones", "telephone", "tel", "mobile", "mob", "cell", "cellphone", "fax", "call", "dial", "ring", "contact", "whatsapp", "sms", "hotline", "helpline", "telefon", "telefonnummer", "rufnummer", "mobil", "mobilnummer", "handy", "handynummer", "anruf", "anrufen", "durchwahl", "téléphone", "téléphoner", "portable", "appeler", "appelez", "tél", "telephoner", "teléfono", "telefono", "teléfonos", "móvil", "llamar", "llame", "llama", "llámame", "celular", "cellulare", "chiamare", "chiama", "chiamami", "chiamate", "recapito", "telefoniczny", "telefonu", "komórka", "komórkowy", "dzwoń", "zadzwoń", "telefoon", "telefoonnummer", "mobiel", "bel", "bellen", "bereikbaar", "telefone", "telemóvel", "ligar", "ligue", "puhelin", "puhelinnumero", "puh", "telefonszám", "telefón", "mobilní", "telefonas", "tālrunis", "τηλέφωνο", "τηλ", "κινητό", "телефон", "тел", "gsm", "guthán", "fón"]
 )
+CARD_WORDS = "card|cards|visa|mastercard|amex|kreditkarte|karte|carte|tarjeta|carta|karta|kaart|creditcard|pan|cc"
 BIRTH_WORDS = (
     "born|birth|birthdate|birthday|birth_date|dob|d\\.o\\.b|date of birth|né|née|naissance|geboren|geb|geburt|geburtsdatum|geburtstag|"
     "nacid[oa]|nacimiento|naci[óo]|nat[oa]|nascit[ao]|nascid[oa]|nascimento|nasceu|urodz\\w*|ur|geboorte\\w*|född|födelse\\w*|født|fødsels\\w*|"
@@ -133,11 +132,14 @@ BIRTH_WORDS = (
     "rođen\\w*|rojen\\w*|rojstva|dzim\\w*|gim\\w*|sünd\\w*|sünni\\w*|twieled|twelid|rugadh|breithe"
 )
 UNRELATED_WORDS = (
-    "order|orders|invoice|invoices|bestellung|bestellnummer|bestelling|bestelnummer|auftrag|rechnung|rechnungsnummer|factuur|factuurnummer|"
-    "facture|commande|pedido|factura|ordine|fattura|zamówieni\\w*|faktur\\w*|ticket|isbn|issn|ean|gtin|sku|doi|pmid|artikel|artikelnummer|"
-    "article|version|serial|series|seriennummer|part|batch|lot|model|ref|reference|referenz|referentie|référence|referencia|tracking|"
-    "parcel|shipment|build|commit|revision|section|zlecenie|numer zamówienia|n[ºo°] de pedido|id"
+    "order orders invoice invoices bestellung bestellnummer bestelling bestelnummer auftrag auftragsnummer rechnung rechnungsnummer "
+    "factuur factuurnummer facture commande pedido factura ordine fattura zamówienie zamówienia faktura faktury ticket isbn issn ean "
+    "gtin sku doi pmid artikel artikelnummer article version serial series seriennummer part batch lot model ref reference referenz "
+    "referentie référence referencia tracking parcel shipment build commit revision section zlecenie id "
+    "population total sum amount revenue turnover budget einwohner summe betrag umsatz montant importe población importo totale "
+    "popolazione kwota suma ludność bedrag totaal bevolking eur usd gbp pln zł chf"
 )
+"""A number just after one of these is no phone number and no weak identifier."""
 
 REGIONS = {
     "bg": ("BG",),
@@ -149,7 +151,7 @@ REGIONS = {
     "es": ("ES",),
     "et": ("EE",),
     "fi": ("FI",),
-    "fr": ("FR", "BE", "LU", "CH"),
+    "fr": ("FR", "BE", "LU", "CH", "GP", "GF", "MQ", "RE"),
     "ga": ("IE", "GB"),
     "hr": ("HR",),
     "hu": ("HU",),

@@ -37,7 +37,7 @@ _WORD = rf"(?:[DLdl]['’]|O['’]|Mc|Mac)?[{_UPPER}](?:[\w’'\-]*[^\W\d_]|\.|(
 _TITLED = re.compile(
     rf"(?:(?:\b|\\[nrt])(?:{_TITLES})\b\.?(?: (?:{_TITLES})\b\.?){{0,2}}|(?:\b|\\[nrt]){_LABELS})[ \u00a0]{{1,2}}((?:(?:{_PARTICLES}) ){{0,2}}{_WORD}(?: (?:(?:{_PARTICLES}) ){{0,2}}{_WORD}){{0,3}})"
 )
-_GUARD = rf"(?:{_TITLES})\b|{_LABELS}"
+_GUARD = rf"(?:{_TITLES})[. ]|{_LABELS}"
 _POSSESSIVE = re.compile(r"['’]s?\Z")  # noqa: RUF001
 _DIGITS = re.compile(r"[0-9]")
 _NUMBER = re.compile(r"[0-9+()][0-9 ().\-/\u00a0\u202f]{4,30}[0-9]")

@@ -19,7 +19,7 @@ _EMAIL = re.compile(
 _LEADING = re.compile(rb"[.'!#$&*=?^`{|}~/]*(?:mailto:)?")
 _URL = re.compile(rb"(?:https?://|\bwww\.)[^\s<>\"']{4,2000}", re.IGNORECASE)
 _IP4 = re.compile(rb"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b")
-_IP6 = re.compile(rb"[0-9A-Fa-f:]{2,39}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?")
+_IP6 = re.compile(rb"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,38}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?")
 _HAS_DIGIT = re.compile(rb"[0-9]")
 _GLUED = re.compile(rb"[A-Za-z0-9_]")
 _NUMBERING = re.compile(
@@ -43,13 +43,17 @@ def urls(text: bytes) -> Iterator[Span]:
         yield Span(match.start(), match.start() + len(match[0].rstrip(b".,;:!?)]}")), URL, 8)
 
 
-def ip_addresses(text: bytes) -> Iterator[Span]:
-    """Yield IPv4 and IPv6 addresses (compressed ones too); dotted numbers of versions and sections are none."""
+def ip4_addresses(text: bytes) -> Iterator[Span]:
+    """Yield IPv4 addresses; dotted numbers of versions and sections are none."""
     for match in _IP4.finditer(text):
         before, after = text[max(match.start() - 12, 0) : match.start()], text[match.end() : match.end() + 2]
         longer = before.endswith((b".", b"-", b"_")) or (after[:1] in (b".", b"-") and after[1:].isalnum())
         if not longer and not _NUMBERING.search(before) and _is_address(match[0]):
             yield Span(match.start(), match.end(), IP, 6)
+
+
+def ip6_addresses(text: bytes) -> Iterator[Span]:
+    """Yield IPv6 addresses, compressed ones too."""
     for match in _IP6.finditer(text):
         found = match[0].rstrip(b":") if not match[0].endswith(b"::") else match[0]
         if (

@@ -8,7 +8,7 @@ date). Everything else with more digits beside it is part of some longer number,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from datalab.services.scrubbing import phones
 from datalab.services.scrubbing.catalogue import CARD, LIKE, NUMBERS, PHONE, NationalNumber, proof
 
 _SEPARATOR = rb"(?: [\-/] |[ .\-/]|[ .\-/]?[()]{1,2}[ .\-/]?)?"
-CLUSTER = re.compile(rb"(?:\(?\+ ?|\()?[0-9](?:" + _SEPARATOR + rb"[0-9]){6,59}")
+_CLUSTER = re.compile(rb"[0-9](?:" + _SEPARATOR + rb"[0-9]){6,59}")
 """At least 7 digits, at most 60: no identifier is longer, and it bounds the work on hostile text."""
 
 _GROUP = re.compile(r"[0-9]+")
@@ -24,6 +24,9 @@ _LONGEST_RUN = 9  # groups; no phone number is written in more
 _DATE = re.compile(
     r"(?:(?:19|20)[0-9]{2}[./\- ][01]?[0-9][./\- ][0-3]?[0-9]|[0-3]?[0-9][./\- ][0-3]?[0-9][./\- ](?:19|20)[0-9]{2})(?![0-9])"
 )
+
+_DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]{4,}")
+_VERSION = re.compile(r"(?:[0-9]+\.)*[0-9]\.(?:[0-9]+\.)*[0-9]+|(?:[0-9]+\.){2,}[0-9]")
 
 # Issuer ranges of ISO/IEC 7812: leading digits to the lengths in use.
 _ISSUERS = re.compile(
@@ -78,11 +81,21 @@ def readings(cluster: str, language: str | None) -> tuple[Reading, ...]:
     return tuple(found)
 
 
-def chosen(cluster: str, candidates: tuple[Reading, ...], accepts: Callable[[Reading], bool]) -> list[Reading]:
-    """Choose among ``readings`` those that stand, given which of them the surrounding text ``accepts``."""
-    fit = sorted(filter(accepts, candidates), key=lambda item: (item.start - item.end, -item.rank))
+def clusters(text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the clusters of ``text``, with the plus sign and the bracket before them."""
+    for match in _CLUSTER.finditer(text):
+        start = match.start()
+        lead = text[max(start - 3, 0) : start]
+        if lead.endswith((b"(", b"+", b"+ ")):
+            start -= 2 if lead.endswith((b"(+", b"+ ")) else 1
+        yield start, match.end()
+
+
+def chosen(cluster: str, fit: Sequence[Reading]) -> list[Reading]:
+    """Choose among the ``readings`` that the surrounding text accepts those that stand."""
     if not fit:
         return []
+    fit = sorted(fit, key=lambda item: (item.start - item.end, -item.rank))
     groups = [match.span() for match in _GROUP.finditer(cluster)]
     tiles = _tiling(fit, groups)
     if tiles:
@@ -94,7 +107,7 @@ def chosen(cluster: str, candidates: tuple[Reading, ...], accepts: Callable[[Rea
     return standing
 
 
-def _tiling(fit: list[Reading], groups: list[tuple[int, int]]) -> list[Reading]:
+def _tiling(fit: Sequence[Reading], groups: list[tuple[int, int]]) -> list[Reading]:
     """Return readings, the longest first, that together cover all groups; none if there are none."""
     starts = {start: place for place, (start, _) in enumerate(groups)}
     ends = {end: place for place, (_, end) in enumerate(groups)}
@@ -132,7 +145,7 @@ def _judged(
 ) -> Iterator[Reading]:
     if (
         len(digits) >= 12
-        and not set("+()") & set(cluster)
+        and not set("+()") & set(cluster[start:end])
         and _ISSUERS.fullmatch(digits)
         and (whole or sizes in _CARD_SHAPES or len(sizes) == 1)
     ):
@@ -165,13 +178,14 @@ def _phone(
                 start, end, PHONE, "" if plus or verdict == phones.VALID else PHONE, 5, alone=plus and verdict == phones.VALID
             )
             return
-    if len(digits) > 13 or _DATE.match(text):
+    if len(digits) > 13 or _DATE.match(text) or _DECIMAL.fullmatch(text) or _VERSION.fullmatch(text):
         return
     grouped = len(sizes) > 1
     single = not grouped and len(digits) >= 9
     if digits[0] == "0":
-        verdict = phones.national(digits, language)
-        if verdict == phones.VALID:
+        # "(0341) 123456" and "014 0449873" are written as only phone numbers are, assigned or not.
+        written_so = whole and grouped and (text.startswith("(0") or (language is not None and len(digits) >= 9))
+        if written_so or phones.national(digits, language) == phones.VALID:
             yield Reading(start, end, PHONE, "", 5, alone=single)
             return
     elif sizes == (3, 3, 4) and language in (None, "en") and phones.north_american(digits) and not text[3:4].isspace():

@@ -18,6 +18,6 @@ def scan(
 
     What a scrubbed release still holds is shown by this, as far as patterns see: 0 is no proof of anonymity.
     """
-    _, spans = find(texts, entities=entities, language=language)
+    spans = find(texts, entities=entities, language=language).spans
     found = Counter(span.kind for span in spans if look_alikes or not span.kind.endswith(LIKE))
     return dict(sorted(found.items()))

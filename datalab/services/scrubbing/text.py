@@ -128,7 +128,7 @@ class Text(MapStep):
         result = texts
         for turn in range(_PASSES):
             current = result if turn == 0 else result.gather(rows)
-            column, spans = find(current, entities=self.entities, language=language)
+            column, spans, unsettled = find(current, entities=self.entities, language=language)
             if others:
                 beside = [other if turn == 0 else other.gather(rows) for other in others]
                 spans = resolve([*spans, *names.of_same_row(current, column, beside)])
@@ -139,7 +139,9 @@ class Text(MapStep):
                 break
             current = rewrite(current, column, changed, replacements)
             result = current if turn == 0 else result.scatter(pl.Series(rows), current)
-            rows = rows[np.unique(touched)]
+            rows = rows[sorted(unsettled.intersection(touched))]
+            if not len(rows):
+                break
         return result
 
     def _decide(
