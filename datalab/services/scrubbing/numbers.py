@@ -1,0 +1,200 @@
+"""Long numbers in text: payment cards, phone numbers and national numbers, told apart by grouping, check digits and company.
+
+A *cluster* is digits with single separators between them. Its groups are judged in every run of neighbours; a run stands if it is the
+whole cluster, if such runs make up the whole cluster (a list of numbers), or if its form alone sets it apart (a card and its expiry
+date). Everything else with more digits beside it is part of some longer number, and that is not ours to name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from datalab.services.scrubbing import phones
+from datalab.services.scrubbing.catalogue import CARD, LIKE, NUMBERS, PHONE, NationalNumber, proof
+
+_SEPARATOR = rb"(?: [\-/] |[ .\-/]|[ .\-/]?[()]{1,2}[ .\-/]?)?"
+_CLUSTER = re.compile(rb"[0-9](?:" + _SEPARATOR + rb"[0-9]){6,59}")
+"""At least 7 digits, at most 60: no identifier is longer, and it bounds the work on hostile text."""
+
+_GROUP = re.compile(r"[0-9]+")
+_LONGEST_RUN = 9  # groups; no phone number is written in more
+_DATE = re.compile(
+    r"(?:(?:19|20)[0-9]{2}[./\- ][01]?[0-9][./\- ][0-3]?[0-9]|[0-3]?[0-9][./\- ][0-3]?[0-9][./\- ](?:19|20)[0-9]{2})(?![0-9])"
+)
+
+_DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]{4,}")
+_VERSION = re.compile(r"(?:[0-9]+\.)*[0-9]\.(?:[0-9]+\.)*[0-9]+|(?:[0-9]+\.){2,}[0-9]")
+
+# Issuer ranges of ISO/IEC 7812: leading digits to the lengths in use.
+_ISSUERS = re.compile(
+    r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}|3[47][0-9]{13}"
+    r"|35[0-9]{14}|(?:1800|2131)[0-9]{11}|3(?:0[0-59]|[68][0-9]|9[0-9])[0-9]{11}(?:[0-9]{2})?|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}(?:[0-9]{3})?"
+    r"|62[0-9]{14,17}|(?:5018|5020|5038|5893|6304|6759|676[1-3]|0604)[0-9]{8,15}|(?:50|5[6-8]|6[0-9])[0-9]{10,17}"
+)
+_CARD_SHAPES = frozenset(
+    {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 1), (4, 4, 4, 4, 2), (4, 4, 4, 4, 3), (6, 13), (4, 4, 5)}
+)
+
+
+class Reading(NamedTuple):
+    """What a run of groups of a cluster may be: characters ``start`` to ``end`` of it.
+
+    ``words`` names the entity whose context words must stand before ("" where nothing is needed). ``alone`` says that the form
+    sets it apart from digits beside it.
+    """
+
+    start: int
+    end: int
+    entity: str
+    words: str
+    rank: int
+    alone: bool = False
+
+
+_BY_SHAPE: dict[tuple[int, ...], list[NationalNumber]] = {}
+for _number in NUMBERS:
+    for _shape in _number.shapes:
+        _BY_SHAPE.setdefault(_shape, []).append(_number)
+
+
+@lru_cache(maxsize=65_536)
+def readings(cluster: str, language: str | None) -> tuple[Reading, ...]:
+    """Return all that the groups of ``cluster`` may be, in a text of ``language`` (None: unknown)."""
+    groups = [(match.start(), match.end()) for match in _GROUP.finditer(cluster)]
+    found: list[Reading] = []
+    for first in range(len(groups)):
+        digits = ""
+        sizes: tuple[int, ...] = ()
+        for last in range(first, min(first + _LONGEST_RUN, len(groups))):
+            start, end = groups[last]
+            digits += cluster[start:end]
+            sizes = (*sizes, end - start)
+            if len(digits) > 19:
+                break
+            if len(digits) >= 7:
+                begin = _opening(cluster, groups[first][0]) if first == 0 else groups[first][0]
+                whole = first == 0 and last == len(groups) - 1
+                found += _judged(cluster, begin, end, digits, sizes, language, whole=whole)
+    return tuple(found)
+
+
+def clusters(text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the clusters of ``text``, with the plus sign and the bracket before them."""
+    for match in _CLUSTER.finditer(text):
+        start = match.start()
+        lead = text[max(start - 3, 0) : start]
+        if lead.endswith((b"(", b"+", b"+ ")):
+            start -= 2 if lead.endswith((b"(+", b"+ ")) else 1
+        yield start, match.end()
+
+
+def chosen(cluster: str, fit: Sequence[Reading]) -> list[Reading]:
+    """Choose among the ``readings`` that the surrounding text accepts those that stand."""
+    if not fit:
+        return []
+    fit = sorted(fit, key=lambda item: (item.start - item.end, -item.rank))
+    groups = [match.span() for match in _GROUP.finditer(cluster)]
+    tiles = _tiling(fit, groups)
+    if tiles:
+        return tiles
+    standing: list[Reading] = []
+    for item in fit:
+        if item.alone and all(item.end <= other.start or item.start >= other.end for other in standing):
+            standing.append(item)
+    return standing
+
+
+def _tiling(fit: Sequence[Reading], groups: list[tuple[int, int]]) -> list[Reading]:
+    """Return readings, the longest first, that together cover all groups; none if there are none."""
+    starts = {start: place for place, (start, _) in enumerate(groups)}
+    ends = {end: place for place, (_, end) in enumerate(groups)}
+    from_here: dict[int, list[Reading]] = {}
+    for item in fit:
+        from_here.setdefault(starts.get(item.start, 0), []).append(item)
+    best: list[list[Reading] | None] = [None] * len(groups) + [[]]
+    for place in range(len(groups) - 1, -1, -1):
+        for item in from_here.get(place, ()):
+            rest = best[ends[item.end] + 1]
+            if rest is not None:
+                best[place] = [item, *rest]
+                break
+    return best[0] or []
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
+    even = sum(int(digit) for digit in digits[-1::-2])
+    odd = sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])
+    return (even + odd) % 10 == 0
+
+
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def _opening(cluster: str, first: int) -> int:
+    """Return where a cluster starts: its plus sign and its bracket belong to it, unless the bracket closes after it."""
+    lead = cluster[:first]
+    return 0 if not lead.startswith("(") or ")" in cluster else 1
+
+
+def _judged(
+    cluster: str, start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, whole: bool
+) -> Iterator[Reading]:
+    if (
+        len(digits) >= 12
+        and not set("+()") & set(cluster[start:end])
+        and _ISSUERS.fullmatch(digits)
+        and (whole or sizes in _CARD_SHAPES or len(sizes) == 1)
+    ):
+        shaped = sizes in _CARD_SHAPES
+        if luhn(digits):
+            yield Reading(start, end, CARD, "", 6, alone=shaped or len(sizes) == 1)
+        elif shaped and len(digits) in (15, 16):
+            yield Reading(start, end, CARD + LIKE, "", 2, alone=True)
+        elif len(digits) in (15, 16) and len(sizes) == 1:
+            yield Reading(start, end, CARD + LIKE, CARD, 2)
+    for number in _BY_SHAPE.get(sizes, ()):
+        spoken = language in number.languages
+        if proof(number.proof)(digits):
+            needed = "" if spoken or (number.telling and language is None) else number.entity
+            yield Reading(start, end, number.entity, needed, 7 if spoken else 6, alone=number.telling and len(sizes) > 2)
+        else:
+            yield Reading(start, end, number.entity + LIKE, number.entity, 3)
+    yield from _phone(cluster, start, end, digits, sizes, language, whole=whole)
+
+
+def _phone(
+    cluster: str, start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, whole: bool
+) -> Iterator[Reading]:
+    text = cluster[start:end]
+    plus = "+" in text[:2]
+    if plus or digits.startswith("00"):
+        verdict = phones.international(digits if plus else digits[2:])
+        if verdict != phones.NO:
+            yield Reading(
+                start, end, PHONE, "" if plus or verdict == phones.VALID else PHONE, 5, alone=plus and verdict == phones.VALID
+            )
+            return
+    if len(digits) > 13 or _DATE.match(text) or _DECIMAL.fullmatch(text) or _VERSION.fullmatch(text):
+        return
+    grouped = len(sizes) > 1
+    single = not grouped and len(digits) >= 9
+    if digits[0] == "0":
+        # "(0341) 123456" and "014 0449873" are written as only phone numbers are, assigned or not.
+        written_so = whole and grouped and (text.startswith("(0") or (language is not None and len(digits) >= 9))
+        if written_so or phones.national(digits, language) == phones.VALID:
+            yield Reading(start, end, PHONE, "", 5, alone=single)
+            return
+    elif sizes == (3, 3, 4) and language in (None, "en") and phones.north_american(digits) and not text[3:4].isspace():
+        yield Reading(start, end, PHONE, "", 4)
+        return
+    elif language is not None and not phones.trunk_is_dialled(language):
+        verdict = phones.national(digits, language)
+        if verdict == phones.VALID and len(digits) >= 8:
+            yield Reading(start, end, PHONE, "", 3)
+            return
+    if whole and len(digits) <= 12:
+        yield Reading(start, end, PHONE, PHONE, 3)
