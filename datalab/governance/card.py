@@ -10,7 +10,7 @@ from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|])")
 _SIZES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
@@ -144,7 +144,8 @@ def terms(evidence: Evidence) -> str:
 
 def plain(text: str) -> str:
     """Return foreign text for Markdown: one line, with the characters that Markdown and HTML would act on escaped."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _front_matter(evidence: Evidence) -> list[str]:
