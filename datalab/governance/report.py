@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_CATEGORIES = 6
 _MOST_EVENTS = 200
 _LONGEST = 160
+_LONGEST_OBSERVED = 40
+"""Longer observations, and lists of values, stand in checks.json only."""
 
 
 def render_report(evidence: Evidence) -> str:
@@ -221,14 +223,16 @@ def _checks(evidence: Evidence) -> list[dict[str, Any]]:
     for place, result in enumerate(event.body["results"]):
         asked = configured[place] if place < len(configured) else {}
         at = ("results", place)
-        observed = bool(result["observed"])
+        observed = str(result["observed"])
+        short = observed and observed[0] not in "[{" and len(observed) <= _LONGEST_OBSERVED
         rows.append(
             {
                 "title": result["expectation"],
                 "severity": result["severity"],
                 "success": result["success"],
                 "expected": {key: value for key, value in asked.get("kwargs", {}).items() if value is not None},
-                "observed": figure(event, *at, "observed", form="count") if observed else None,
+                "observed": figure(event, *at, "observed", form="count") if short else None,
+                "beside": bool(observed),
                 "unexpected": _optional(event, result, at, "unexpected_count"),
                 "missing": _optional(event, result, at, "missing_count"),
                 "of": _optional(event, result, at, "element_count"),

@@ -40,8 +40,8 @@ class Fall:
 
     @property
     def largest(self) -> float:
-        """The larger of the rows in and out."""
-        return max(self.before.number, self.after.number)
+        """The length of the whole line: rows in, and rows made."""
+        return self.before.number + (self.made.number if self.made else 0)
 
 
 def waterfall(evidence: Evidence) -> tuple[Fall, ...]:

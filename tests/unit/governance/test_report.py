@@ -200,3 +200,12 @@ def test_many_events_stay_a_small_file(evidence):
 @pytest.mark.parametrize(("iso", "words"), [("P180D", "180 days"), ("P2Y", "2 years"), ("PT5M", "PT5M"), ("<b>", "&lt;b&gt;")])
 def test_durations_in_words(iso, words):
     assert f">{words}</time>" in duration(iso)
+
+
+def test_lists_of_values_are_left_to_the_file_beside(evidence):
+    checks = evidence.last("checks.evaluated")
+    results = [{**checks.body["results"][0], "observed": '["DE", "FR"]'}, *checks.body["results"][1:]]
+    events = tuple(replace(e, body={**e.body, "results": results}) if e is checks else e for e in evidence.events)
+    report = render_report(replace(evidence, events=events))
+    assert "see <code>checks.json</code>" in report
+    assert "[&#34;DE" not in report
