@@ -242,7 +242,7 @@ class HttpClient:
             elapsed = time.monotonic() - started
             if elapsed > self.limits.idle and arrival.size < elapsed * self.limits.slowest:
                 raise SourceError(f"the file comes slower than {self.limits.slowest:.0f} bytes a second", where=shown(url))
-            if progress:
+            if progress is not None:
                 progress(arrival.name, arrival.size, total)
         if skipped or (total is not None and arrival.size != total):
             raise httpcore.RemoteProtocolError(f"{arrival.size - before} bytes came before the connection ended")
