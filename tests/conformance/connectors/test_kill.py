@@ -18,6 +18,7 @@ from datalab_connectors.sandbox.server import check_host
 from datalab.errors import UsageError
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
+from datalab.ports.landing import Landing
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", territory="LU")
 HOLDING = 'id="a"\ntitle="A"\ndescription="A"\nholder="H"\npersonal_data=false\n[[distribution]]\nid="csv"\nfile="a.csv"\nformat="csv"\nmedia_type="text/csv"\n'
@@ -61,6 +62,31 @@ def test_exactly_one_agreement_after_a_kill(space, tmp_path, delay):
                 break
             time.sleep(0.05)
     assert rows == [("FINALIZED", agreement.id)]
+
+
+def test_a_fetch_goes_on_where_a_killed_provider_left_it(space, tmp_path):
+    state, holdings = space
+    (holdings[0] / "a" / "a.csv").write_bytes(b"0123456789abcde\n" * 2_000_000)
+    running = start(state, holdings=holdings)
+    connector = SandboxConnector("space", {"url": running.url}, tmp_path / "consumer")
+    offer = connector.offer("a")
+    decision = decide_acquisition(offer, RESEARCH, moment=dt.datetime.now(dt.UTC), actor="steward")
+    agreement = connector.negotiate(offer, RESEARCH, decision)
+    seen: list[int] = []
+
+    def kill_once(what, done, total):
+        if not seen:
+            os.kill(running.pid, signal.SIGKILL)
+            start(state, holdings=holdings)
+        seen.append(done)
+
+    [found] = connector.fetch(agreement, offer, "csv", Landing(tmp_path / "landing"), decision, kill_once)
+
+    assert found.bytes == 32_000_000
+    assert found.sha256 == offer.distributions[0].sha256
+    assert seen == sorted(seen)
+    with contextlib.closing(sqlite3.connect(state / "provider.sqlite")) as store:
+        assert store.execute("SELECT state FROM process WHERE kind = 'transfer'").fetchall() == [("COMPLETED",)]
 
 
 def test_start_status_stop(space):
