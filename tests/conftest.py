@@ -39,7 +39,9 @@ class Leaks:
     def watch_file(self, path: Path, key: str) -> int:
         """Watch ``key`` of every entry of a truth file (a JSON list or JSON lines); return how many values that are."""
         text = path.read_text(encoding="utf-8")
-        entries = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines() if line]
+        entries = (
+            json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines() if line]
+        )
         values = {str(entry[key]) for entry in entries}
         long_enough = [value for value in values if len(value) >= SHORTEST]
         for value in long_enough:

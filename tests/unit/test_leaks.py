@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
-VALUE = "-".join(["erika", "mustermann", "1964"])
+VALUE = "erika-mustermann-1964"
 
 
 def session(folder: Path, body: str, truth: str = "") -> subprocess.CompletedProcess[str]:
