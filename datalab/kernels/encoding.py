@@ -11,6 +11,7 @@ import polars as pl
 
 _CODECS = ("cp1252", "cp1250", "cp1251")
 _ROUNDS = 3
+_C1 = re.compile("[\x80-\x9f]")
 _QUOTES = frozenset('«»‹›“”„‘’‚"–—…·• \xa0º´ª¡¿')
 """Characters that may really follow a letter in a text: as the second half of a pair they prove nothing."""
 
@@ -33,11 +34,12 @@ def repair_mojibake(text: pl.Series) -> tuple[pl.Series, int, int]:
     after = suspects.replace_strict(distinct, fixed, return_dtype=pl.String)
     changed = int((after != suspects).sum())
     left = int(after.str.contains(_certain_signs()).sum()) + lost
-    return text.scatter(rows, after) if changed else text, changed, left
+    return text.clone().scatter(rows, after) if changed else text, changed, left
 
 
 def repaired(value: str) -> str:
     """Repair one value, as many times as it was broken (three at the most)."""
+    best = value
     for _ in range(_ROUNDS):
         before = value
         for codec in _CODECS:
@@ -46,7 +48,9 @@ def repaired(value: str) -> str:
                 break
         if value == before:
             break
-    return value
+        if len(_C1.findall(value)) <= len(_C1.findall(best)):
+            best = value  # else controls came out: half of another round, worth nothing alone
+    return best
 
 
 def _once(value: str, codec: str) -> str:
@@ -71,7 +75,7 @@ def _is_certain(sequence: str, char: str, codec: str) -> bool:
         return True
     if codec == "cp1251":
         return False  # a Cyrillic pair may be a word: only whole runs of them count
-    return _is_latin(char) and not set(sequence[1:]) & _QUOTES
+    return _is_latin(char) and sequence[1] not in _QUOTES
 
 
 def _is_latin(char: str) -> bool:
@@ -88,7 +92,7 @@ def _decoded(sequence: str, to_byte: dict[str, int]) -> str:
 
 
 def _is_european(point: int) -> bool:
-    letters = 0xA0 <= point < 0x250 or 0x1E00 <= point < 0x2000 or 0x370 <= point < 0x530
+    letters = 0x80 <= point < 0x250 or 0x1E00 <= point < 0x2000 or 0x370 <= point < 0x530
     marks = (
         0x2010 <= point <= 0x2044
         or 0x20A0 <= point <= 0x20BF

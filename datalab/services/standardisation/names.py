@@ -108,7 +108,7 @@ def _rewritten(text: pl.Series, rewrite: object) -> pl.Series:
     rows = suspects.arg_true()
     if not rows.len():
         return plain
-    return plain.scatter(rows, pl.Series([rewrite(name) for name in plain.gather(rows).to_list()], dtype=pl.String))
+    return plain.clone().scatter(rows, pl.Series([rewrite(name) for name in plain.gather(rows).to_list()], dtype=pl.String))
 
 
 def _organisation_word(word: str, *, first: bool, shouted: bool) -> str:
