@@ -43,6 +43,7 @@ def test_other_encodings(text, codec):
     "text",
     [
         "NÃO",
+        "SPÓŁKA KOMANDYTOWA PÓŁNOCNA SPÓŁKA",
         "„TANZ IN DER HÖ“",
         "“MAÇÃ”",
         "«IRMû",
