@@ -16,10 +16,7 @@ import numpy as np
 import polars as pl
 
 from datalab.kernels.spans import Column, Span
-from datalab.services.scrubbing.catalogue import BIRTH_DATE, NAME, PHONE
-
-ATTRIBUTE = "attribute"
-"""Something of the same row's columns that is neither a name nor a number nor a date: an address, an account name."""
+from datalab.services.scrubbing.catalogue import ATTRIBUTE, BIRTH_DATE, NAME, PHONE
 
 _PARTICLES = "van|von|vom|zu|zur|de|der|den|des|del|della|di|da|do|dos|du|la|le|los|las|el|al|bin|ibn|ter|ten|te|af|av|und|y|e|i|of|the|st"
 _PARTICLE = re.compile(rf"(?:{_PARTICLES})\Z")
@@ -164,12 +161,13 @@ def _occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
 
 def _whole_words(plain: str, needle: str) -> Iterator[tuple[int, int]]:
     words = needle.split()
+    numeric = all(word.isdigit() for word in words)  # "1985, 3/2" is the end of one date and the start of another
     at = plain.find(words[0])
     while at >= 0:
         end = at + len(words[0])
         for word in words[1:]:
             gap = end
-            while gap < len(plain) and gap - end < 3 and not plain[gap].isalnum():
+            while gap < len(plain) and gap - end < 3 and not plain[gap].isalnum() and not (numeric and plain[gap] == ","):
                 gap += 1
             if not plain.startswith(word, gap):
                 end = -1
