@@ -140,7 +140,11 @@ class _Reader:
                 continue
             company = self._company(near, start)
             # Letters, underscores, hyphens and decimal marks tie the first or the last digits to something longer.
-            tied = (_JOINED.search(text[max(start - 2, 0) : start]) is not None, _GOES_ON.match(text, end) is not None)
+            extension = numbers.EXTENSION.match(text, end)
+            tied = (
+                _JOINED.search(text[max(start - 2, 0) : start]) is not None,
+                extension is None and _GOES_ON.match(text, end) is not None,
+            )
             amount = _AMOUNT.match(text, end) is not None
             fit = [item for item in candidates if item.entity.removesuffix(LIKE) in self.wanted]
             fit = [item for item in fit if _accepted(item, company, tied, len(cluster), amount=amount)]
@@ -148,7 +152,8 @@ class _Reader:
             if not chosen or sum(item.end - item.start for item in chosen) < len(cluster) - 6:
                 self.unsettled.add(bisect_right(self._offsets, int(near.origin[start])) - 1)
             for item in chosen:
-                yield Span(start + item.start, start + item.end, item.entity, item.rank)
+                last = extension.end() if extension and item.entity == PHONE and item.end == len(cluster) else start + item.end
+                yield Span(start + item.start, last, item.entity, item.rank)
 
 
 def _open(clusters: Iterator[tuple[int, int]], claimed: list[Span]) -> Iterator[tuple[int, int]]:

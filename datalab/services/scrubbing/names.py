@@ -29,6 +29,7 @@ _LABELS = (
     r"(?:[Pp]atient(?:in|e|en|ka)?|[Pp]atiënt|[Pp]aciente|[Pp]aziente|[Pp]acjent(?:ka)?|[Nn]ame|[Ff]ull [Nn]ame|[Nn]om|[Nn]ombre|[Nn]ombre completo|[Nn]aam|"
     r"[Ii]mię i nazwisko|[Nn]ome|[Nn]ome e cognome|[Cc]lient|[Cc]ustomer|[Cc]ontact [Nn]ame|[Ss]igned|[Ss]incerely)\s?:"
 )
+_PLAIN_LABEL = re.compile(r"(?:\\[nrt])?(?!(?i:pati|paci|pazi|pacj))[^:.]*:")
 _UPPER = r"A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĞĠĢĤĦĨĪĬĮİĴĶĹĻĽĿŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽȘȚΑ-ΫА-Я"
 _WORD = rf"(?:[DLdl]['’]|O['’]|Mc|Mac)?[{_UPPER}](?:[\w’'\-]*[^\W\d_]|\.|(?![\w]))"  # noqa: RUF001
 _TITLED = re.compile(
@@ -49,6 +50,8 @@ def after_titles(texts: pl.Series, column: Column) -> Iterator[Span]:
     rows = np.flatnonzero(guard.to_numpy())
     for row, text in zip(rows.tolist(), texts.filter(guard), strict=True):
         for match in _TITLED.finditer(text):
+            if _PLAIN_LABEL.match(match[0]) and " " not in match[1].strip():
+                continue  # "Name: Click" is a program; "Name: Ann Lee" is a person
             start, end = match.span(1)
             end -= len(match[1]) - len(_POSSESSIVE.sub("", match[1]).rstrip("-'’"))  # noqa: RUF001
             if end > start:
