@@ -142,7 +142,7 @@ class _Reader:
             # Letters, underscores, hyphens and decimal marks tie the first or the last digits to something longer.
             extension = numbers.EXTENSION.match(text, end)
             tied = (
-                _JOINED.search(text[max(start - 2, 0) : start]) is not None,
+                not cluster.startswith("+") and _JOINED.search(text[max(start - 2, 0) : start]) is not None,
                 extension is None and _GOES_ON.match(text, end) is not None,
             )
             amount = _AMOUNT.match(text, end) is not None

@@ -22,8 +22,9 @@ _IP4 = re.compile(rb"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b")
 _IP6 = re.compile(rb"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,38}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?")
 _HAS_DIGIT = re.compile(rb"[0-9]")
 _GLUED = re.compile(rb"[A-Za-z0-9_]")
+# No line feed in it: that is where the row before ends.
 _NUMBERING = re.compile(
-    rb"(?:(?:\bv|version|release|section|sect|sec|chapter|clause|build|firmware|rev|abschnitt|kapitel|\xc2\xa7|rfc|iso)[\s.:#]*|[=<>~!^]=?\s?)\Z",
+    rb"(?:(?:\bv|version|release|section|sect|sec|chapter|clause|build|firmware|rev|abschnitt|kapitel|\xc2\xa7|rfc|iso)[ .:#]*|[=<>~!]= ?)\Z",
     re.IGNORECASE,
 )
 

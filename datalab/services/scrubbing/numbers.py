@@ -184,7 +184,7 @@ def _phone(
 ) -> Iterator[Reading]:
     text = cluster[start:end]
     plus = "+" in text[:2]
-    if plus or text.startswith("00") or text.startswith("("):
+    if plus or text.startswith(("00", "(")):
         verdict = phones.international(digits.removeprefix("00"))
         if plus and verdict != phones.NO:
             yield Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID)

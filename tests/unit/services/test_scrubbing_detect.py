@@ -43,6 +43,8 @@ def found(text: str, *, language: str | None = None, entities=KNOWN) -> list[tup
         ("4111 1111 1111 1111 12/27", "card", "4111 1111 1111 1111"),
         ("(378282246310005)", "card", "378282246310005"),
         ("10.0.0.1:8080", "ip", "10.0.0.1"),
+        ("<td>10.0.0.1</td>", "ip", "10.0.0.1"),
+        ("host=10.0.0.1&x", "ip", "10.0.0.1"),
         ("at 2001:db8::ff00:42:8329.", "ip", "2001:db8::ff00:42:8329"),
         ("fe80::1%eth0", "ip", "fe80::1"),
         ("2001:0db8:85a3:0000:0000:8a2e:0370:7334", "ip", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"),
@@ -257,6 +259,7 @@ def test_spans_lie_in_rows_on_character_boundaries_and_apart(texts):
 @settings(max_examples=100, deadline=None)
 @given(TEXTS)
 @example(["06 12 34 56 78", "06 12 34 56 78"])
+@example(["version", "10.0.0.1", "1<", "10.0.0.1", "order", "0612345678", "12", "0612345678", "born", "1.2.1980"])
 def test_how_rows_are_cut_into_batches_does_not_matter(texts):
     together = [span.kind for span in find(pl.Series("t", texts, dtype=pl.String), entities=KNOWN).spans]
 

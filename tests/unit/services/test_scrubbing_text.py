@@ -225,6 +225,14 @@ def test_text_without_digits_addresses_and_titles_is_left_alone(texts):
     assert step.apply(frame, Room()).frame.equals(frame)
 
 
+def test_a_text_that_does_not_settle_is_quarantined(monkeypatch):
+    frame = pl.DataFrame({"text": ["fine", "a@b.org10.0.0.1", "a@b.org"]})
+
+    assert scrub.Text("text").apply(frame, Room()).frame["text"].to_list() == ["fine", "<EMAIL><IP>", "<EMAIL>"]
+    monkeypatch.setattr("datalab.services.scrubbing.text._PASSES", 1)
+    assert scrub.Text("text").apply(frame, Room()).quarantined.to_list() == [None, "scrubbing-unsettled", None]
+
+
 def test_empty_frame_and_all_null():
     empty = pl.DataFrame({"text": []}, schema={"text": pl.String})
     nulls = pl.DataFrame({"text": [None, None], "given": [None, "A"]}, schema={"text": pl.String, "given": pl.String})
