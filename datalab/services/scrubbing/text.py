@@ -28,7 +28,9 @@ from datalab.services.scrubbing.actions import (
 from datalab.services.scrubbing.catalogue import ALL
 from datalab.services.scrubbing.detect import find
 
-_PASSES = 4  # a number can come free when its neighbour goes; three rounds settled every text met so far
+_PASSES = 16  # a number can come free when its neighbour goes; three rounds settled every text met so far
+UNSETTLED = "scrubbing-unsettled"
+"""Code of rows in which every round found more: made to defeat the scrubber, or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ class Text(MapStep):
             rows = rows[sorted(unsettled.intersection(touched))]
             if not len(rows):
                 break
+        else:
+            fates[QUARANTINE].update(dict.fromkeys(where[rows].tolist(), UNSETTLED))
         return result
 
     def _decide(
