@@ -72,7 +72,7 @@ class Text(MapStep):
         require_text(schema, self.columns, step=self.name)
         require_columns(schema, self.names_from, step=self.name)
         beside = tuple(self.names_from)
-        if self.language is not None and len(self.language) != 2:
+        if self.language is not None and (len(self.language) != 2 or self.language in schema):
             require_text(schema, (self.language,), step=self.name)
             beside = (*beside, self.language)
         derivations = {
