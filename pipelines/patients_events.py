@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datalab import Pipeline, Purpose, Release, Source, Splits, clean, enrich, scrub, standardise, synthesise
+from datetime import date
+
+from datalab import Pipeline, Purpose, Release, Source, clean, enrich, scrub, standardise, synthesise
 
 BUNDLES = "sandbox:care-events"
 PERSONAL = ("given", "family", "birth_date", "phone", "address_line", "city")
@@ -21,14 +23,13 @@ patients_events = Pipeline(
         enrich.Join("patients", on="patient_id", columns=(*PERSONAL, "gender", "country"), missing="quarantine"),
         scrub.Text("narrative", names_from=PERSONAL, why="notes repeat what the columns say: scrubbing columns only would leak"),
         scrub.Presidio("narrative", entities=("URL", "US_SSN", "US_DRIVER_LICENSE"), language="en"),
-        enrich.Age("birth_date", at="2025-01-01", into="age_band", bands=(18, 40, 50, 60, 70)),
+        standardise.Types({"birth_date": "date", "value": "float"}, on_error="null"),
+        enrich.Age("birth_date", at=date(2025, 1, 1), into="age_band", bands=(18, 40, 50, 60, 70)),
         scrub.Columns(dict.fromkeys(PERSONAL, "drop"), why="not needed for the purpose"),
         scrub.Columns({"patient_id": scrub.Pseudonym(entity="patient")}, why="keeps a patient's rows together, inside the lab only"),
-        standardise.Types({"value": "float"}, on_error="null"),
         standardise.Drop(("event_id", "encounter_id", "system", "start", "end", "narrative", "code")),
         synthesise.Table(rows=20_000, subject="patient_id", why="the terms want nothing that stems from a person to leave"),
     ],
-    splits=Splits(),
     expectations="patients-events",
     release=Release(
         licence="Apache-2.0",

@@ -15,6 +15,7 @@ from typing import IO
 from datalab.errors import SourceError
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,11 @@ class Landing:
         """Receive one file of at most ``limit`` bytes; it becomes visible, under its digest, only when the block ends well.
 
         ``name`` comes from outside and is only used, cleaned, as the end of the file name.
+        ``sha256`` is what was announced, in hex of either case.
         """
+        announced = sha256.lower() if sha256 else ""
+        if announced and not _SHA256.fullmatch(announced):
+            raise SourceError(f"what was announced for {safe_name(name)!r} is no SHA-256", next="tell the provider")
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".arriving-", delete=False) as stream:
             arrival = Arrival(name, stream, limit)
             try:
@@ -47,10 +52,10 @@ class Landing:
                 stream.flush()
                 os.fsync(stream.fileno())
                 found = arrival.hash.hexdigest()
-                if sha256 and found != sha256:
+                if announced and found != announced:
                     raise SourceError(
                         f"the bytes of {safe_name(name)!r} differ from what was announced",
-                        where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                        where=f"announced sha256 {announced[:16]}…, got {found[:16]}…",
                         next="fetch again; if it stays so, tell the provider",
                     )
                 folder = self.root / found[:2]
@@ -64,6 +69,9 @@ class Landing:
 
     def find(self, sha256: str) -> Landed | None:
         """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""
+        sha256 = sha256.lower()
+        if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
+            return None
         for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
             hasher = hashlib.sha256()
             with path.open("rb") as stream:
@@ -100,4 +108,4 @@ class Arrival:
 def safe_name(name: str) -> str:
     """Return the last path component of a foreign name, reduced to harmless characters; never empty, never hidden."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return _SAFE.sub("_", last).strip("._")[-100:] or "object"
+    return _SAFE.sub("_", last)[-100:].strip("._") or "object"

@@ -102,23 +102,34 @@ class _Reader:
         text = self._whole[low:place].decode(errors="ignore")
         return Company(text.replace("\\n", "\n") if "\\" in text else text)
 
+    def _leave(self, near: Excerpt, start: int) -> None:
+        self.unsettled.add(bisect_right(self._offsets, int(near.origin[start])) - 1)
+
     def _near_digits(self, near: Excerpt) -> Iterator[Span]:
         text, wanted = near.text, self.wanted
+        claimed: list[Span] = []
         if IP in wanted:
-            yield from network.ip4_addresses(text)
+            claimed += network.ip4_addresses(text)
         if IBAN in wanted:
-            yield from codes.ibans(text)
+            claimed += codes.ibans(text)
         if wanted & _CODED:
             found = codes.national_codes(text, lambda start, entity: self._company(near, start).names(entity))
-            yield from (span for span in found if span.kind.removesuffix(LIKE) in wanted)
+            claimed += (span for span in found if span.kind.removesuffix(LIKE) in wanted)
+        yield from claimed
         if BIRTH_DATE in wanted:
             yield from dates.birth_dates(text, lambda start: self._company(near, start).text)
         if wanted & _NUMBERED:
-            yield from self._numbers(near)
+            yield from self._numbers(near, resolve(claimed))
 
-    def _numbers(self, near: Excerpt) -> Iterator[Span]:
+    def _numbers(self, near: Excerpt, claimed: list[Span]) -> Iterator[Span]:
         text = near.text
+        starts = [span.start for span in claimed]
         for start, end in numbers.clusters(text):
+            owner = bisect_right(starts, start + 1) - 1
+            if owner >= 0 and start < claimed[owner].end:  # digits of an IBAN, an IP address, a code
+                if end > claimed[owner].end:
+                    self._leave(near, start)
+                continue
             cluster = text[start:end].decode()
             candidates = numbers.readings(cluster, self.language)
             if not candidates:
@@ -131,7 +142,7 @@ class _Reader:
             fit = [item for item in fit if _accepted(item, company, tied, len(cluster), amount=amount)]
             chosen = numbers.chosen(cluster, fit)
             if not chosen or sum(item.end - item.start for item in chosen) < len(cluster) - 6:
-                self.unsettled.add(bisect_right(self._offsets, int(near.origin[start])) - 1)
+                self._leave(near, start)
             for item in chosen:
                 yield Span(start + item.start, start + item.end, item.entity, item.rank)
 

@@ -62,23 +62,33 @@ for _number in NUMBERS:
 
 @lru_cache(maxsize=65_536)
 def readings(cluster: str, language: str | None) -> tuple[Reading, ...]:
-    """Return all that the groups of ``cluster`` may be, in a text of ``language`` (None: unknown)."""
-    groups = [(match.start(), match.end()) for match in _GROUP.finditer(cluster)]
-    found: list[Reading] = []
-    for first in range(len(groups)):
-        digits = ""
-        sizes: tuple[int, ...] = ()
-        for last in range(first, min(first + _LONGEST_RUN, len(groups))):
-            start, end = groups[last]
-            digits += cluster[start:end]
-            sizes = (*sizes, end - start)
-            if len(digits) > 19:
-                break
-            if len(digits) >= 7:
-                begin = _opening(cluster, groups[first][0]) if first == 0 else groups[first][0]
-                whole = first == 0 and last == len(groups) - 1
-                found += _judged(cluster, begin, end, digits, sizes, language, whole=whole)
+    """Return what the groups of ``cluster`` may be, in a text of ``language`` (None: unknown).
+
+    Where the whole of it needs no company to be something, its parts are not looked at.
+    """
+    if _DATE.fullmatch(cluster):
+        return ()
+    groups = [match.span() for match in _GROUP.finditer(cluster)]
+    count = len(groups)
+    found = _read(cluster, groups, language) if count <= _LONGEST_RUN else []
+    if any(not item.words for item in found):
+        return tuple(found)
+    for first in range(count):
+        for last in range(first + 1, min(first + _LONGEST_RUN, count) + 1):
+            if last - first < count and groups[last - 1][1] - groups[first][0] >= 7:
+                found += _read(cluster, groups[first:last], language, whole=False, leads=first == 0)
     return tuple(found)
+
+
+def _read(
+    cluster: str, run: list[tuple[int, int]], language: str | None, *, whole: bool = True, leads: bool = True
+) -> list[Reading]:
+    digits = "".join([cluster[start:end] for start, end in run])
+    if not 7 <= len(digits) <= 19:
+        return []
+    sizes = tuple([end - start for start, end in run])
+    start = _opening(cluster, run[0][0]) if leads else run[0][0]
+    return list(_judged(cluster, start, run[-1][1], digits, sizes, language, whole=whole))
 
 
 def clusters(text: bytes) -> Iterator[tuple[int, int]]:

@@ -224,3 +224,15 @@ def test_bad_lines_are_quarantined_with_their_line(bench):
     assert done.rows.rows_quarantined == 1
     [path] = bench.folder(plan).path("quarantine").rglob("*.parquet")
     assert pl.read_parquet(path)["line"].to_list() == [12]
+
+
+def test_many_partitions_give_the_same_result_as_one(bench, monkeypatch):
+    from datalab.engine import exchange
+
+    plan = bench.plan(people(1000), STEPS)
+    one = bench.run(plan)
+    monkeypatch.setattr(exchange, "_ROWS_PER_PARTITION", 90)  # the rows before and after each pass need different numbers
+    many = bench.run(plan, name="many")
+
+    assert contents(many) == contents(one)
+    assert len(list(bench.folder(plan, "many").path("findings").rglob("*.arrow"))) > 5
