@@ -6,25 +6,27 @@ import dagster as dg
 
 from datalab.lab.release import approve as approve_candidate
 from datalab.orchestration.failures import told_plainly
-from datalab.orchestration.session import session_of
+from datalab.orchestration.session import session_of, spelled_out
 
 JOB = "approve"
 
 
 def approval_job(lab: dg.ResourceDefinition) -> dg.JobDefinition:
-    """Return the job. Its configuration names the pipeline, who approves, and what the approval rests on."""
+    """Return the job. Its run configuration is ``pipeline``, ``approver`` and ``note``."""
+    fields = {
+        "pipeline": dg.Field(str, description="The candidate: NAME (the newest) or NAME@DIGEST."),
+        "approver": dg.Field(str, description="Who approves: a person and role."),
+        "note": dg.Field(str, default_value="", description="What the approval rests on; it is kept in the ledger."),
+    }
 
     @dg.op(
-        name=JOB,
+        name="approval",
         description="Turn a candidate into a release in the name of a person.",
         required_resource_keys={"lab"},
         out=dg.Out(dg.Nothing),
-        config_schema={
-            "pipeline": dg.Field(str, description="The candidate: NAME (the newest) or NAME@DIGEST."),
-            "approver": dg.Field(str, description="Who approves: a person and role."),
-            "note": dg.Field(str, default_value="", description="What the approval rests on; it is kept in the ledger."),
-        },
+        config_schema=fields,
     )
+    @spelled_out
     def approve(context: dg.OpExecutionContext) -> None:
         session = session_of(context)
         config = context.op_config
@@ -51,6 +53,7 @@ def approval_job(lab: dg.ResourceDefinition) -> dg.JobDefinition:
         description="A named person turns a candidate into a numbered release.",
         resource_defs={"lab": lab},
         executor_def=dg.in_process_executor,
+        config=dg.ConfigMapping(lambda config: {"ops": {"approval": {"config": config}}}, config_schema=fields),
     )
     def job() -> None:
         approve()

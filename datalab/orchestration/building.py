@@ -10,7 +10,7 @@ from datalab.lab.run import find_suite
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
 from datalab.orchestration import approval
-from datalab.orchestration.operations import identifier, operations, owner_of, release_spec
+from datalab.orchestration.operations import identifier, operations, release_spec
 from datalab.orchestration.session import lab_resource
 
 
@@ -49,5 +49,5 @@ def _job(pipeline: Pipeline, keys: list[dg.AssetKey]) -> object:
         selection=dg.AssetSelection.assets(*keys),
         description=f"{pipeline.title}: from the source to a candidate and its report.",
         tags={"business_operation": pipeline.name, "purpose": pipeline.purpose.code},
-        owners=[owner_of(pipeline)],
+        metadata={"owner": pipeline.owner, "legal basis": pipeline.legal_basis},
     )

@@ -20,7 +20,7 @@ from datalab.model.step import Step
 from datalab.orchestration import metadata
 from datalab.orchestration.checks import check_results, check_specs
 from datalab.orchestration.failures import tell, told_plainly
-from datalab.orchestration.session import session_of
+from datalab.orchestration.session import session_of, spelled_out
 from datalab.orchestration.story import tell_story
 from datalab.quality import Suite
 
@@ -63,6 +63,7 @@ def _acquire(pipeline: Pipeline) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name=f"{identifier(pipeline)}__acquire", specs=[spec], required_resource_keys={"lab"})
+    @spelled_out
     def acquire(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         session = session_of(context)
         with told_plainly(context):
@@ -84,6 +85,7 @@ def _prepare(pipeline: Pipeline) -> dg.AssetsDefinition:
         specs.append(_spec(pipeline, stretch.name, "\n".join(lines), {"arrow", str(stretch.service)}, [upstream]))
 
     @dg.multi_asset(name=f"{identifier(pipeline)}__prepare", specs=specs, can_subset=False, required_resource_keys={"lab"})
+    @spelled_out
     def prepare(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         session = session_of(context)
         with told_plainly(context):
@@ -108,6 +110,7 @@ def _candidate(pipeline: Pipeline, suite: Suite | None) -> dg.AssetsDefinition:
     declared = [check.name for check in checks]
 
     @dg.multi_asset(name=f"{identifier(pipeline)}__candidate", specs=[spec], check_specs=checks, required_resource_keys={"lab"})
+    @spelled_out
     def candidate(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         session = session_of(context)
         withheld: GateFailed | None = None
@@ -140,10 +143,11 @@ def _report(pipeline: Pipeline) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(name=f"{identifier(pipeline)}__report", specs=[spec], required_resource_keys={"lab"})
+    @spelled_out
     def report(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         session = session_of(context)
         with told_plainly(context):
-            summary = session.conclude(pipeline)
+            summary = session.standing(pipeline)
         found: dict[str, Any] = {"report": dg.MetadataValue.path(summary.report), "digest": summary.digest}
         card = Path(summary.candidate, "README.md")
         if card.is_file():

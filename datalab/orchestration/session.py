@@ -5,20 +5,22 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import dagster as dg
 
 from datalab.engine.drive import Executed
+from datalab.errors import UsageError
 from datalab.lab.lab import Lab, open_lab
 from datalab.lab.run import Begun, alone, begin, conclude, known, work
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
 from datalab.model.summary import RunSummary
 
+T = TypeVar("T")
 REQUESTED_BY_TAG = "datalab/requested_by"
 _USER_TAGS = (REQUESTED_BY_TAG, "dagster/user", "user")
 _SECONDS_BETWEEN = 3.0
@@ -40,6 +42,12 @@ class RunLog:
         if time.monotonic() - self._told >= _SECONDS_BETWEEN:
             self._told = time.monotonic()
             self.log.info("%s: %s of %s", what, done, "?" if total is None else total)
+
+
+def spelled_out(function: Callable[..., T]) -> Callable[..., T]:
+    """Replace the annotations, which are text here, by what they name: Dagster looks at them."""
+    function.__annotations__ = get_type_hints(function)
+    return function
 
 
 def session_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Session:
@@ -98,6 +106,17 @@ class Session:
                 return found
             executed = self._executed.get(pipeline.name) or work(self.lab, begun, self.face)
             return conclude(self.lab, begun, executed, self.face)
+
+    def standing(self, pipeline: Pipeline) -> RunSummary:
+        """Return what stands of the pipeline as it is now; raise ``UsageError`` where there is nothing to report on."""
+        found = known(self.lab, self.begin(pipeline))
+        if found is None:
+            raise UsageError(
+                "there is no candidate or release of this pipeline as it is now",
+                where=pipeline.name,
+                next=f"materialise {pipeline.name}/candidate first, or run the whole job",
+            )
+        return found
 
     def close(self) -> None:
         """Close the lab."""
