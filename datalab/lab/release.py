@@ -61,7 +61,7 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
     lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms do not permit this release: {' '.join(decision.reasons)}",
+            "\n  - ".join(["the terms do not permit this release:", *decision.reasons]),
             where=f"{candidate.name}, content {candidate.digest[:16]}",
             next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )

@@ -59,7 +59,7 @@ def pull_release(
     lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms do not permit this: {' '.join(decision.reasons)}",
+            "\n  - ".join(["the terms do not permit this:", *decision.reasons]),
             where=f"{subject} to {target}",
             next="choose another destination or recipient, or ask the data holder",
         )
