@@ -147,15 +147,20 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
         [agreement.policy for agreement in agreements],
         agreements[0].intent,
         moment=datetime.now(UTC),
-        facts=Facts(
-            personal_data=evidence.personal_data and not evidence.synthetic,
-            synthetic=evidence.synthetic,
-            scrubbed=evidence.scrubbed,
-            participant=lab.settings.participant,
-        ),
+        facts=facts_of(lab, evidence),
         subject=evidence.digest,
         target=lab.settings.territory,
         actor=actor,
+    )
+
+
+def facts_of(lab: Lab, evidence: Evidence) -> Facts:
+    """Return what is known about a release, as the terms ask for it."""
+    return Facts(
+        personal_data=evidence.personal_data and not evidence.synthetic,
+        synthetic=evidence.synthetic,
+        scrubbed=evidence.scrubbed,
+        participant=lab.settings.participant,
     )
 
 
