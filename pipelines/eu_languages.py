@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datalab import Pipeline, Purpose, Release, Source, Splits, clean, enrich, scrub, standardise
+from datalab import Pipeline, Purpose, Release, Source, clean, enrich, scrub, standardise
 
 eu_languages = Pipeline(
     name="eu-languages",
@@ -25,7 +25,6 @@ eu_languages = Pipeline(
         standardise.Drop("source_text"),
         enrich.TextStatistics("text"),
     ],
-    splits=Splits(together=("context",)),
     expectations="eu-languages",
     release=Release(
         licence="BSD-3-Clause AND MIT",

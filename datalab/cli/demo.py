@@ -60,9 +60,9 @@ def command() -> int:
             except PolicyRefusal as error:
                 refused.append((found.pipeline.name, error))
     _show_results(done)
-    for name, error in refused:
+    for name, refusal in refused:
         click.echo(
-            f"Refused, as it must be: {name}\n  {error.what}\n  (datalab run {name} ends with exit code {error.exit_code})\n"
+            f"Refused, as it must be: {name}\n  {refusal.what}\n  (datalab run {name} ends with exit code {refusal.exit_code})\n"
         )
     _show_next(done, time.perf_counter() - started)
     return 0 if done and refused else 1

@@ -20,11 +20,11 @@ def verify(as_json: bool) -> None:
 
     with open_lab() as lab:
         head = lab.ledger.verify()
-    body = {"verified": True, "events": head.sequence if head else 0, "head": head.hash if head else ""}
+    events, digest = (head.sequence, head.hash) if head else (0, "")
     if as_json:
-        print_json(body)
+        print_json({"verified": True, "events": events, "head": digest})
     else:
-        click.echo(f"the ledger holds: {body['events']} events, head {body['head'][:16] or '-'}")
+        click.echo(f"the ledger holds: {events} events, head {digest[:16] or '-'}")
 
 
 @command.command("list")

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 from datalab.engine.exchange import partitions_for
@@ -52,17 +53,40 @@ class Executed:
 
 @dataclass(slots=True)
 class _Run:
+    """What one run has come to so far: the files of the last pass, and what the next one needs to know."""
+
     plan: Plan
     folder: RunFolder
     workers: Workers
     watcher: Watcher
     stages: list[tuple[Stage, Rows, Tally]] = field(default_factory=list)
+    parts: list[list[int]] = field(default_factory=list)
+    """[source, first, last, rows] of every part, in order."""
+    files: list[str] = field(default_factory=list)
+    rows: int = 0
+    partitions: int = 1
+    """Partitions of the exchange that the last pass wrote keys for."""
+    splits: list[list[int]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    settled: int | None = None
+    fitted: Receipt | None = None
+    withheld: bool = False
+    shards: list[Receipt] = field(default_factory=list)
+    unique: list[dict[str, Any]] = field(default_factory=list)
     peak_bytes: int = 0
     resumed: int = 0
 
-    def work(self, stage: Stage, tasks: Sequence[Task]) -> list[Receipt]:
-        """Work off what has no receipt yet; return all receipts in the order of the tasks."""
-        receipts = {task.part: self.folder.receipt(stage.number, task.part) for task in tasks}
+    def moved(self, receipts: Sequence[Receipt]) -> None:
+        """Take over what a pass wrote as the input of the next."""
+        self.files = [receipt.files["rows"].path for receipt in receipts]
+        self.splits = [receipt.facts.get("splits", []) for receipt in receipts]
+        self.rows = sum(receipt.rows.kept for receipt in receipts)
+
+    def work(self, stage: Stage, details: Sequence[dict[str, Any]]) -> list[Receipt]:
+        """Work off the parts that have no receipt yet; return all receipts in the order of the parts."""
+        tasks = [Task(stage.number, part, detail) for part, detail in enumerate(details)]
+        receipts = [self.folder.receipt(stage.number, task.part) for task in tasks]
         missing = [task for task in tasks if receipts[task.part] is None]
         self.resumed += len(tasks) - len(missing)
         self.watcher.stage(stage, len(tasks), len(tasks) - len(missing))
@@ -71,7 +95,7 @@ class _Run:
                 raise RunFailed("a worker answered for another plan", next="run again")
             receipts[receipt.part] = receipt
             self.watcher.receipt(stage, receipt)
-        done = [receipt for task in tasks if (receipt := receipts[task.part])]
+        done = [receipt for receipt in receipts if receipt is not None]
         if len(done) != len(tasks):
             raise RunFailed(f"{len(tasks) - len(done)} parts of stage {stage.number} have no receipt", next="run again")
         rows = Rows.together(receipt.rows for receipt in done)
@@ -101,110 +125,108 @@ def execute(plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher) -
     run = _Run(plan, folder, workers, watcher)
     try:
         take_in_references(plan, folder)
-        return _execute(run)
+        for stage in plan.stages:
+            if not run.withheld:
+                _STAGES[stage.kind](run, stage)
     except OSError as error:
         raise disk_error(error, folder.root) from error
-
-
-def _execute(run: _Run) -> Executed:
-    plan = run.plan
-    intake = run.work(plan.stages[0], [Task(0, item.object.ordinal) for item in plan.inputs])
-    parts: list[list[int]] = [part for receipt in intake for part in receipt.facts["parts"]]
-    files = [ref.path for receipt in intake for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
-    counts = [part[3] for part in parts]
-    splits: list[list[int]] = []
-    settled: int | None = None
-    fitted: Receipt | None = None
-    findings: list[str] = []
-    keys: list[str] = []
-    partitions = 1
-    last_map = max(stage.number for stage in plan.stages if stage.kind == StageKind.MAP)
-    generating = any(stage.kind == StageKind.GENERATE for stage in plan.stages)
-    shards: list[Receipt] = []
-    unique: list[dict[str, Any]] = []
-    for stage in plan.stages[1:]:
-        number = stage.number
-        if stage.kind == StageKind.MAP:
-            partitions = partitions_for(sum(counts))
-            detail: dict[str, Any] = {"partitions": partitions}
-            if settled is not None:
-                detail["verdicts"] = settled
-            if number == last_map and not generating:
-                detail["split"] = True
-            receipts = run.work(stage, [Task(number, part, {**detail, "rows": name}) for part, name in enumerate(files)])
-            files = [receipt.files["rows"].path for receipt in receipts]
-            counts = [receipt.rows.kept for receipt in receipts]
-            keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
-            splits = [receipt.facts.get("splits", []) for receipt in receipts]
-        elif stage.kind == StageKind.REDUCE:
-            tasks = [Task(number, place, {"keys": keys}) for place in range(partitions)] if keys else []
-            findings = [receipt.files["findings"].path for receipt in run.work(stage, tasks)]
-        elif stage.kind == StageKind.SETTLE:
-            run.work(stage, [Task(number, 0, {"findings": findings, "parts": [part[:3] for part in parts]})] if parts else [])
-            settled = number
-        elif stage.kind == StageKind.FIT:
-            fitted = run.work(stage, [Task(number, 0, {"rows": files})])[0]
-        elif stage.kind == StageKind.GENERATE:
-            assert fitted is not None
-            if not all(test["passed"] for test in fitted.facts["privacy"]):
-                break  # the privacy gate withholds: nothing is generated from a model that leaks
-            size, total = plan.pipeline.part_rows, fitted.facts["total"]
-            ranges = [(start, min(size, total - start)) for start in range(0, total, size)]
-            tasks = [Task(number, part, {"start": start, "count": count}) for part, (start, count) in enumerate(ranges)]
-            receipts = run.work(stage, tasks)
-            files = [receipt.files["rows"].path for receipt in receipts]
-            splits = [receipt.facts["splits"] for receipt in receipts]
-        elif stage.kind == StageKind.SHARDS:
-            partitions = partitions_for(sum(sum(split) for split in splits))
-            shards = run.work(stage, _shard_tasks(plan, stage, files, splits, partitions))
-        elif stage.kind == StageKind.UNIQUE:
-            keys = [receipt.files["keys"].path for receipt in shards if "keys" in receipt.files]
-            tasks = [Task(number, place, {"keys": keys}) for place in range(partitions)] if keys else []
-            unique = [receipt.facts["unique"] for receipt in run.work(stage, tasks)]
     return Executed(
         rows=_account(run),
         stages=tuple(run.stages),
-        shards=tuple(shards),
-        unique=tuple(unique),
-        fit=fitted,
+        shards=tuple(run.shards),
+        unique=tuple(run.unique),
+        fit=run.fitted,
         peak_bytes=run.peak_bytes,
         resumed=run.resumed,
     )
 
 
-def _shard_tasks(plan: Plan, stage: Stage, files: list[str], splits: list[list[int]], partitions: int) -> list[Task]:
+def _intake(run: _Run, stage: Stage) -> None:
+    for receipt in run.work(stage, [{}] * len(run.plan.inputs)):
+        run.parts += receipt.facts["parts"]
+        run.files += [ref.path for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
+    run.rows = sum(part[3] for part in run.parts)
+
+
+def _map(run: _Run, stage: Stage) -> None:
+    run.partitions = partitions_for(run.rows)
+    detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
+    if run.settled is not None:
+        detail["verdicts"] = run.settled
+    receipts = run.work(stage, [{**detail, "rows": name} for name in run.files])
+    run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
+    run.moved(receipts)
+
+
+def _reduce(run: _Run, stage: Stage) -> None:
+    receipts = run.work(stage, [{"keys": run.keys}] * run.partitions if run.keys else [])
+    run.findings = [receipt.files["findings"].path for receipt in receipts]
+
+
+def _settle(run: _Run, stage: Stage) -> None:
+    run.work(stage, [{"findings": run.findings, "parts": [part[:3] for part in run.parts]}] if run.parts else [])
+    run.settled = stage.number
+
+
+def _fit(run: _Run, stage: Stage) -> None:
+    [run.fitted] = run.work(stage, [{"rows": run.files}])
+    # the privacy gate withholds: nothing is generated from a model that leaks
+    run.withheld = not all(test["passed"] for test in run.fitted.facts["privacy"])
+
+
+def _generate(run: _Run, stage: Stage) -> None:
+    assert run.fitted is not None
+    size, total = run.plan.pipeline.part_rows, run.fitted.facts["total"]
+    run.moved(run.work(stage, [{"start": start, "count": min(size, total - start)} for start in range(0, total, size)]))
+
+
+def _shards(run: _Run, stage: Stage) -> None:
+    run.partitions = partitions_for(run.rows)
+    run.shards = run.work(stage, _shard_details(run))
+    run.keys = [receipt.files["keys"].path for receipt in run.shards if "keys" in receipt.files]
+
+
+def _unique(run: _Run, stage: Stage) -> None:
+    receipts = run.work(stage, [{"keys": run.keys}] * run.partitions if run.keys else [])
+    run.unique = [receipt.facts["unique"] for receipt in receipts]
+
+
+_STAGES: dict[StageKind, Callable[[_Run, Stage], None]] = {
+    StageKind.INTAKE: _intake,
+    StageKind.MAP: _map,
+    StageKind.REDUCE: _reduce,
+    StageKind.SETTLE: _settle,
+    StageKind.FIT: _fit,
+    StageKind.GENERATE: _generate,
+    StageKind.SHARDS: _shards,
+    StageKind.UNIQUE: _unique,
+}
+
+
+def _shard_details(run: _Run) -> list[dict[str, Any]]:
     """Cut every split into shards of ``rows_per_shard`` rows, in the order of the parts."""
-    size = plan.pipeline.release.rows_per_shard
-    tasks: list[Task] = []
-    for place, split in enumerate(plan.pipeline.splits.shares):
-        pieces: list[list[Any]] = []
-        room = size
-        number = 0
-
-        def shut(place: int = place, split: str = split) -> None:
-            nonlocal pieces, room, number
-            detail = {"split": split, "place": place, "number": number, "pieces": pieces, "partitions": partitions}
-            tasks.append(Task(stage.number, len(tasks), detail))
-            pieces, room, number = [], size, number + 1
-
-        for name, numbers in zip(files, splits, strict=True):
-            first, left = 0, numbers[place] if numbers else 0
+    size = run.plan.pipeline.release.rows_per_shard
+    details: list[dict[str, Any]] = []
+    for place, split in enumerate(run.plan.pipeline.splits.shares):
+        number, room = -1, 0
+        for name, counts in zip(run.files, run.splits, strict=True):
+            first, left = 0, counts[place]
             while left:
-                taken = min(left, room)
-                pieces.append([name, first, taken])
-                first, left, room = first + taken, left - taken, room - taken
                 if not room:
-                    shut()
-        if pieces:
-            shut()
-    return tasks
+                    number, room = number + 1, size
+                    shard = {"split": split, "place": place, "number": number, "pieces": [], "partitions": run.partitions}
+                    details.append(shard)
+                taken = min(left, room)
+                details[-1]["pieces"].append([name, first, taken])
+                first, left, room = first + taken, left - taken, room - taken
+    return details
 
 
 def _account(run: _Run) -> Rows:
     """Add the whole run up and check that every stage got exactly what the one before it kept (law 1)."""
     moving = (StageKind.INTAKE, StageKind.MAP, StageKind.FIT, StageKind.GENERATE, StageKind.SHARDS)
     counted = [(stage, rows) for stage, rows, _ in run.stages if stage.kind in moving]
-    for (before, had), (stage, got) in zip(counted, counted[1:], strict=False):
+    for (before, had), (stage, got) in pairwise(counted):
         expected = 0 if stage.kind == StageKind.GENERATE else had.kept
         if got.rows_in != expected:
             raise ConservationError(

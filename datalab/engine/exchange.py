@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -48,7 +49,7 @@ def write_partitioned(folder: RunFolder, name: str, frame: pl.DataFrame, place: 
     table = ordered.drop("_dl_place").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for start, stop in zip(starts, starts[1:], strict=False):
+        for start, stop in pairwise(starts):
             piece = table.slice(start, stop - start).combine_chunks().to_batches()
             yield piece[0] if piece else pa.RecordBatch.from_pylist([], schema=table.schema)
 

@@ -60,13 +60,12 @@ def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         frame = add_split(frame, plan)
         facts["splits"] = split_counts(frame, plan)
     if not _is_probe(task):
-        files["rows"] = folder.write_rows(f"rows/{name}.arrow", frame)
-        for role, ref in (
-            ("dropped", write_drops(folder, f"dropped/{name}.parquet", dropped)),
-            ("quarantine", write_quarantine(folder, f"quarantine/{name}.parquet", quarantined)),
-        ):
-            if ref:
-                files[role] = ref
+        records = {
+            "rows": folder.write_rows(f"rows/{name}.arrow", frame),
+            "dropped": write_drops(folder, f"dropped/{name}.parquet", dropped),
+            "quarantine": write_quarantine(folder, f"quarantine/{name}.parquet", quarantined),
+        }
+        files |= {role: ref for role, ref in records.items() if ref}
     return measured(
         Receipt(
             plan=plan.id,

@@ -53,12 +53,10 @@ class Stage:
 
     def describe(self, labels: Sequence[str]) -> str:
         """Say in one line what the stage does."""
-        words = [str(self.kind)]
-        if self.steps:
-            words.append(" | ".join(labels[step] for step in self.steps))
+        what = [" | ".join(labels[step] for step in self.steps)] if self.steps else []
         if self.keyed is not None:
-            words.append(("keys for " if self.kind == StageKind.MAP else "") + labels[self.keyed])
-        return ": ".join(words[:1] + ["; ".join(words[1:])]) if len(words) > 1 else words[0]
+            what.append(("keys for " if self.kind == StageKind.MAP else "") + labels[self.keyed])
+        return f"{self.kind}: {'; '.join(what)}" if what else str(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,13 @@ class Plan:
     def schema_out(self) -> pl.Schema:
         """Schema of the released rows."""
         return self.bound[-1].schema if self.bound else self.schema_in
+
+    @property
+    def splitting(self) -> int:
+        """Number of the map stage that assigns the splits; 0 where rows are generated, which get theirs when they are made."""
+        if any(stage.kind == StageKind.GENERATE for stage in self.stages):
+            return 0
+        return max(stage.number for stage in self.stages if stage.kind == StageKind.MAP)
 
     @property
     def labels(self) -> tuple[str, ...]:

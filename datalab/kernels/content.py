@@ -45,6 +45,8 @@ def release_digest(schema: Sequence[dict[str, Any]], shards: Iterable[tuple[str,
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    if _is_text(column.type):  # 64-bit offsets from the start: chunks of 32-bit ones may hold more than 2 GiB together
+        column = column.cast(pa.large_binary())
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks else pa.array([], type=array.type)
@@ -52,16 +54,14 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _feed(hasher: Any, array: pa.Array) -> None:
+    array = _plain(array)
     kind = array.type
-    if pa.types.is_dictionary(kind):
-        _feed(hasher, array.dictionary_decode())
-        return
     valid = np.asarray(array.is_valid())
     hasher.update(np.packbits(valid, bitorder="little").tobytes())
     if pa.types.is_null(kind):
         return
     if _is_text(kind):
-        flat = array.fill_null("" if not _is_binary(kind) else b"").cast(pa.large_binary())
+        flat = array.cast(pa.large_binary()).fill_null(b"")
         offsets = np.frombuffer(flat.buffers()[1], dtype=np.int64)[flat.offset : flat.offset + len(flat) + 1]
         hasher.update(np.diff(offsets).astype("<i8").tobytes())
         if len(flat) and flat.buffers()[2] is not None:
@@ -69,7 +69,7 @@ def _feed(hasher: Any, array: pa.Array) -> None:
     elif pa.types.is_boolean(kind):
         values = np.asarray(pc.fill_null(array, fill_value=False))
         hasher.update(np.packbits(values, bitorder="little").tobytes())
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
         lengths = np.asarray(pc.list_value_length(array).fill_null(0), dtype="<i8")
         hasher.update(lengths.tobytes())
         _feed(hasher, array.flatten())
@@ -78,6 +78,20 @@ def _feed(hasher: Any, array: pa.Array) -> None:
             _feed(hasher, child)
     else:
         _feed_fixed(hasher, array, valid)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Return the same values in the one layout that is hashed, where Arrow has several for a type."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(array.storage)
+    if pa.types.is_dictionary(kind):
+        return _plain(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return _plain(pc.run_end_decode(array))
+    if pa.types.is_map(kind):
+        return array.cast(pa.list_(pa.struct([kind.key_field, kind.item_field])))
+    return array
 
 
 def _feed_fixed(hasher: Any, array: pa.Array, valid: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
@@ -100,19 +114,28 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or _is_binary(kind))
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    of = pa.types
+    return bool(of.is_list(kind) or of.is_large_list(kind) or of.is_list_view(kind) or of.is_large_list_view(kind))
+
+
 def _is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def _type_name(kind: pa.DataType) -> str:
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return _type_name(kind.value_type)
     if _is_binary(kind):
         return "binary"
     if _is_text(kind):
         return "string"
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if _is_list(kind):
         return f"list<{_type_name(kind.value_type)}>"
+    if pa.types.is_fixed_size_list(kind):
+        return f"list<{_type_name(kind.value_type)}>[{kind.list_size}]"
+    if pa.types.is_map(kind):
+        return f"map<{_type_name(kind.key_type)}, {_type_name(kind.item_type)}>"
     if pa.types.is_struct(kind):
         return "struct<" + ", ".join(f"{item.name}: {_type_name(item.type)}" for item in kind) + ">"
     return str(kind)

@@ -52,6 +52,11 @@ class Splits:
     shares: Mapping[str, float] = field(default_factory=lambda: {"train": 0.8, "validation": 0.1, "test": 0.1})
     together: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        together: object = self.together
+        if isinstance(together, str):
+            object.__setattr__(self, "together", (together,))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
@@ -109,8 +114,16 @@ class Pipeline:
             if isinstance(step, GenerateStep) and position != len(self.steps) - 1:
                 raise UsageError("a step that generates rows must be the last", where=where, next="move it to the end of steps")
         shares = self.splits.shares
-        if not shares or any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
+        if not shares or not all(share > 0 for share in shares.values()) or not abs(sum(shares.values()) - 1) <= 1e-9:
             raise UsageError("the shares of the splits must be positive and add up to 1", where=f"pipeline {self.name}, splits")
+        for split in shares:
+            if not _NAME.fullmatch(split):  # it becomes a folder of the release
+                raise UsageError(
+                    f"{split!r} is not a name for a split", where=f"pipeline {self.name}, splits", next="for example 'train'"
+                )
+        for what, rows in (("part_rows", self.part_rows), ("release.rows_per_shard", self.release.rows_per_shard)):
+            if rows < 1:
+                raise UsageError(f"{what} is {rows}", where=f"pipeline {self.name}", next="give a number of rows, at least 1")
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -37,6 +37,12 @@ class Rows:
     quarantined: Tally = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        counts = [self.rows_in, self.generated, self.kept]
+        counts += [count for tally in (self.dropped, self.quarantined) for names in tally.values() for count in names.values()]
+        if min(counts) < 0:
+            raise ConservationError(
+                "a count of rows is negative", next="this is a defect of a step or of the engine, please report it"
+            )
         if self.rows_in + self.generated != self.kept + self.rows_dropped + self.rows_quarantined:
             raise ConservationError(
                 f"{self.rows_in} rows in + {self.generated} generated, but {self.kept} kept + {self.rows_dropped} dropped"

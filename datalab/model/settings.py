@@ -20,6 +20,9 @@ _SECTIONS = {
     "connectors": None,
     "secrets": None,
 }
+_KINDS: Mapping[str, type] = {"engine": int, "connectors": dict, "sdv.accept_busl": bool}
+"""The type of a section's values, or of one key; text where nothing stands here."""
+_WORDS = {str: "text in quotes", int: "a whole number", bool: "true or false", dict: "a section of its own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Settings:
     sdv_accept_busl: bool = False
     sdv_offering: str = "commercial"
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def path(self, value: Path) -> Path:
         """Return ``value`` as an absolute path."""
@@ -97,17 +100,14 @@ def load_settings(path: Path) -> Settings:
     """Read one settings file, strictly: an unknown section or key is an error that names the known ones."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError("the settings file cannot be read", where=str(path), next=str(error.strerror)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"not valid TOML: {error}", where=str(path), next="correct the line it names") from None
     values: dict[str, Any] = {}
     for section, table in tables.items():
-        if section not in _SECTIONS or not isinstance(table, dict):
-            raise NotFound.among("section", section, _SECTIONS, where=str(path))
-        known = _SECTIONS[section]
-        for key in table:
-            if known is not None and key not in known:
-                raise NotFound.among("key", key, known, where=f"{path}, [{section}]")
-        if known is None:
+        _check_section(section, table, path)
+        if _SECTIONS[section] is None:
             values[section] = table
         else:
             prefix = f"{section}_" if section in {"ledger", "sdv"} else ""
@@ -115,11 +115,21 @@ def load_settings(path: Path) -> Settings:
     for key in ("home", "pipelines", "expectations"):
         if key in values:
             values[key] = Path(values[key])
-    try:
-        settings = Settings(root=path.resolve().parent, **values)
-    except TypeError as error:
-        raise SettingsError(str(error), where=str(path)) from None
-    return _overridden(settings)
+    return _overridden(Settings(root=path.resolve().parent, **values))
+
+
+def _check_section(section: str, table: object, path: Path) -> None:
+    if section not in _SECTIONS:
+        raise NotFound.among("section", section, _SECTIONS, where=str(path))
+    if not isinstance(table, dict):
+        raise SettingsError(f"{section!r} must be a section", where=str(path), next=f"write [{section}] on a line of its own")
+    known = _SECTIONS[section]
+    for key, value in table.items():
+        if known is not None and key not in known:
+            raise NotFound.among("key", key, known, where=f"{path}, [{section}]")
+        kind = _KINDS.get(f"{section}.{key}", _KINDS.get(section, str))
+        if type(value) is not kind:
+            raise SettingsError(f"{key!r} must be {_WORDS[kind]}", where=f"{path}, [{section}]")
 
 
 def _overridden(settings: Settings) -> Settings:
@@ -134,7 +144,7 @@ def _overridden(settings: Settings) -> Settings:
     if url := os.environ.get("DATALAB_LEDGER_URL"):
         changes["ledger_url"] = url
     if workers := os.environ.get("DATALAB_WORKERS"):
-        if not workers.isdigit():
+        if not workers.isdecimal():
             raise SettingsError(f"DATALAB_WORKERS is {workers!r}", next="give a whole number, 0 for one per core")
         changes["workers"] = int(workers)
     return dataclasses.replace(settings, **changes) if changes else settings

@@ -79,9 +79,13 @@ class Outcome:
 class Context(Protocol):
     """What the runtime lends to a step while it works on one part."""
 
-    seed: int
-    """Seed of the plan: the only source of randomness, together with the row identity."""
-    part: int
+    @property
+    def seed(self) -> int:
+        """Seed of the plan: the only source of randomness, together with the row identity."""
+
+    @property
+    def part(self) -> int:
+        """Number of the part."""
 
     def secret(self, name: str) -> bytes:
         """Return a secret by its configured name; never log it, never put it into an outcome."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from datalab.model.policy import Constraint, Policy, Rule
 from datalab.policy import terms
 from datalab.policy.conditions import unreadable
 from datalab.policy.doors import deadline, duty_in_words
 from datalab.policy.moments import interval, rfc3339
+from datalab.policy.places import EEA, EU, countries
+from datalab.policy.purposes import DPV, codes, purpose_iri
 
+_WORD = re.compile(r"[A-Z]+[a-z]*")
 _ACTIONS = {
     "use": "use the data",
     "consume": "use the data",
@@ -102,7 +106,18 @@ def _conditions(constraints: tuple[Constraint, ...]) -> str:
     if not constraints:
         return ""
     phrases = [
-        f"{_LEFT.get(item.left, item.left)} {_OPERATORS.get(item.operator, item.operator)} {' or '.join(item.right)}"
+        f"{_LEFT.get(item.left, item.left)} {_OPERATORS.get(item.operator, item.operator)} "
+        + " or ".join(_value(item.left, value) for value in item.right)
         for item in constraints
     ]
     return ", if " + " and ".join(phrases)
+
+
+def _value(left: str, value: str) -> str:
+    """Return a purpose or place as people say it, with its code where the words are ours."""
+    if left == terms.PURPOSE and purpose_iri(value) in codes():
+        name = purpose_iri(value).removeprefix(DPV)
+        return f"{' '.join(_WORD.findall(name)).lower()} (dpv:{name})"
+    if left == terms.SPATIAL and (found := countries(value)):
+        return {EU: "the European Union", EEA: "the European Economic Area"}.get(found) or ", ".join(sorted(found))
+    return value

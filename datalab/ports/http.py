@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
+import functools
 import hashlib
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -242,7 +244,7 @@ class HttpClient:
             elapsed = time.monotonic() - started
             if elapsed > self.limits.idle and arrival.size < elapsed * self.limits.slowest:
                 raise SourceError(f"the file comes slower than {self.limits.slowest:.0f} bytes a second", where=shown(url))
-            if progress:
+            if progress is not None:
                 progress(arrival.name, arrival.size, total)
         if skipped or (total is not None and arrival.size != total):
             raise httpcore.RemoteProtocolError(f"{arrival.size - before} bytes came before the connection ended")
@@ -340,6 +342,12 @@ class _Transport(httpx.BaseTransport):
 
     def close(self) -> None:
         self._pool.close()
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Return the one TLS context of the process: reading the certificates takes longer than a negotiation."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Body(httpx.SyncByteStream):

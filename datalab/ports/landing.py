@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import IO
 from datalab.errors import SourceError
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_STALE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,20 @@ class Landing:
         self.root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
+        for orphan in root.glob(".arriving-*"):  # of a process that was killed; a younger one may still be at work
+            if time.time() - orphan.stat().st_mtime > _STALE_SECONDS:
+                orphan.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def receive(self, name: str, *, limit: int, sha256: str | None = None) -> Iterator[Arrival]:
         """Receive one file of at most ``limit`` bytes; it becomes visible, under its digest, only when the block ends well.
 
         ``name`` comes from outside and is only used, cleaned, as the end of the file name.
+        ``sha256`` is what was announced, in hex of either case.
         """
+        announced = sha256.lower() if sha256 else ""
+        if announced and not _SHA256.fullmatch(announced):
+            raise SourceError(f"what was announced for {safe_name(name)!r} is no SHA-256", next="tell the provider")
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".arriving-", delete=False) as stream:
             arrival = Arrival(name, stream, limit)
             try:
@@ -47,16 +57,23 @@ class Landing:
                 stream.flush()
                 os.fsync(stream.fileno())
                 found = arrival.hash.hexdigest()
-                if sha256 and found != sha256:
+                if _sha256(Path(stream.name)) != found:
+                    raise SourceError(
+                        f"{safe_name(name)!r} does not read back as it was written",
+                        where=str(self.root),
+                        next="check the disk, then fetch again",
+                    )
+                if announced and found != announced:
                     raise SourceError(
                         f"the bytes of {safe_name(name)!r} differ from what was announced",
-                        where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                        where=f"announced sha256 {announced[:16]}…, got {found[:16]}…",
                         next="fetch again; if it stays so, tell the provider",
                     )
                 folder = self.root / found[:2]
                 folder.mkdir(exist_ok=True, mode=0o700)
                 path = folder / f"{found}-{safe_name(name)}"
                 Path(stream.name).replace(path)
+                _sync(folder)
                 arrival.landed = Landed(path, arrival.size, found)
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)
@@ -64,12 +81,11 @@ class Landing:
 
     def find(self, sha256: str) -> Landed | None:
         """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""
+        sha256 = sha256.lower()
+        if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
+            return None
         for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
-            hasher = hashlib.sha256()
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    hasher.update(block)
-            if hasher.hexdigest() == sha256:
+            if _sha256(path) == sha256:
                 return Landed(path, path.stat().st_size, sha256)
         return None
 
@@ -97,7 +113,21 @@ class Arrival:
         self._stream.write(block)
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def safe_name(name: str) -> str:
     """Return the last path component of a foreign name, reduced to harmless characters; never empty, never hidden."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return _SAFE.sub("_", last).strip("._")[-100:] or "object"
+    return _SAFE.sub("_", last)[-100:].strip("._") or "object"

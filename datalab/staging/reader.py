@@ -114,7 +114,8 @@ class Dataset:
 
     def pandas(self, split: str | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the rows as a pandas frame."""
-        return self.arrow(split, columns=columns).to_pandas()
+        frame: pd.DataFrame = self.arrow(split, columns=columns).to_pandas()
+        return frame
 
     def _columns(self, columns: Sequence[str] | None) -> list[str] | None:
         for column in columns or ():

@@ -9,6 +9,8 @@ from datalab_connectors.dsp.messages import PULL, message
 from datalab_connectors.sandbox.shelf import File, Holding
 
 PARTICIPANT = "did:web:sandbox.datalab.example"
+PREFIX = "did:web:registry.sandbox.datalab.example:DataOffering:"
+"""Of the ids of self-descriptions."""
 
 
 def offer(holding: Holding, *, target: bool = False) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab_connectors.dsp.consumer import Consumer
 from datalab_connectors.dsp.messages import VERSION, message, received
-from datalab_connectors.sandbox.facade import PREFIX
+from datalab_connectors.sandbox.catalogue import PREFIX
 from datalab_connectors.sandbox.identity import identity_token
 from datalab_connectors.sandbox.reading import distribution_of, hit_id, offer_of
 from datalab_connectors.sandbox.server import start

@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from datalab_connectors.sandbox.catalogue import offer
+from datalab_connectors.sandbox.catalogue import PREFIX, offer
 from datalab_connectors.sandbox.shelf import Holding
 
-PREFIX = "did:web:registry.sandbox.datalab.example:DataOffering:"
 _CONTEXT = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "simpl": "http://w3id.org/gaia-x/simpl#",

@@ -13,6 +13,8 @@ from functools import cache
 
 EMAIL, URL, PHONE, IBAN, CARD, IP = "email", "url", "phone", "iban", "card", "ip"
 BIRTH_DATE, NAME = "date-of-birth", "name"
+ATTRIBUTE = "attribute"
+"""A value of another column of the row that is neither name, number nor date: an address, an account name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,13 @@ KNOWN = (*ALL, URL)
 LIKE = "-like"
 """Ends the name of something that has the form of an entity but a wrong check digit: a mistyped IBAN still points to a person."""
 
-PHONE_WORDS = "|".join(
-    ["phone", "phones", "telephone", "tel", "mobile", "mob", "cell", "cellphone", "fax", "call", "dial", "ring", "contact", "whatsapp", "sms", "hotline", "helpline", "telefon", "telefonnummer", "rufnummer", "mobil", "mobilnummer", "handy", "handynummer", "anruf", "anrufen", "durchwahl", "téléphone", "téléphoner", "portable", "appeler", "appelez", "tél", "telephoner", "teléfono", "telefono", "teléfonos", "móvil", "llamar", "llame", "llama", "llámame", "celular", "cellulare", "chiamare", "chiama", "chiamami", "chiamate", "recapito", "telefoniczny", "telefonu", "komórka", "komórkowy", "dzwoń", "zadzwoń", "telefoon", "telefoonnummer", "mobiel", "bel", "bellen", "bereikbaar", "telefone", "telemóvel", "ligar", "ligue", "puhelin", "puhelinnumero", "puh", "telefonszám", "telefón", "mobilní", "telefonas", "tālrunis", "τηλέφωνο", "τηλ", "κινητό", "телефон", "тел", "gsm", "guthán", "fón"]
+PHONE_WORDS = (
+    "phone|phones|telephone|tel|mobile|mob|cell|cellphone|fax|call|dial|ring|contact|whatsapp|sms|hotline|helpline|telefon|"
+    "telefonnummer|rufnummer|mobil|mobilnummer|handy|handynummer|anruf|anrufen|durchwahl|téléphone|téléphoner|telephoner|portable|"
+    "appeler|appelez|tél|teléfono|telefono|teléfonos|móvil|llamar|llame|llama|llámame|celular|cellulare|chiamare|chiama|chiamami|"
+    "chiamate|recapito|telefoniczny|telefonu|komórka|komórkowy|dzwoń|zadzwoń|telefoon|telefoonnummer|mobiel|bel|bellen|bereikbaar|"
+    "telefone|telemóvel|ligar|ligue|puhelin|puhelinnumero|puh|telefonszám|telefón|mobilní|telefonas|tālrunis|τηλέφωνο|τηλ|κινητό|"
+    "телефон|тел|gsm|guthán|fón"
 )
 CARD_WORDS = "card|cards|visa|mastercard|amex|kreditkarte|karte|carte|tarjeta|carta|karta|kaart|creditcard|pan|cc"
 BIRTH_WORDS = (

@@ -112,6 +112,19 @@ def test_terms_in_words():
     ]
 
 
+def test_purposes_and_places_are_named_as_people_say_them():
+    constraints = [
+        {"leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": ["dpv:ScientificResearch", "urn:own"]},
+        {"leftOperand": "spatial", "operator": "isPartOf", "rightOperand": "EU"},
+    ]
+    assert in_words(policy(permission=[{"action": "use", "constraint": constraints}])) == [
+        (
+            "You may use the data, if the purpose is one of scientific research (dpv:ScientificResearch) or urn:own"
+            " and the place where the data stands lies within the European Union."
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("parts", "end"),
     [

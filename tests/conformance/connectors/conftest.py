@@ -1,0 +1,130 @@
+"""What every connector must do, asked of each of them: a case says how to make one and how to spoil its source."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datalab_connectors.files import FilesConnector
+from datalab_connectors.sandbox import SandboxConnector, stop
+
+from datalab.model.agreement import Intent
+from datalab.policy import decide_acquisition
+from datalab.ports.landing import Landing
+
+RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
+TERMS = {
+    "permission": [{"action": "use"}],
+    "prohibition": [
+        {
+            "action": "use",
+            "constraint": [{"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:CommercialPurpose"}],
+        }
+    ],
+}
+HOLDING = """
+id = "counts"
+title = "Bicycle counts"
+description = "One square, one day"
+holder = "Ville de Luxembourg"
+licence = "CC0-1.0"
+personal_data = false
+[[distribution]]
+id = "csv"
+file = "counts.csv"
+format = "csv"
+media_type = "text/csv"
+"""
+
+
+@dataclass
+class Case:
+    connector: Any
+    dataset: str
+    file: Path
+    forbidden: tuple[Any, Intent]
+    """A connector and an intent that its terms forbid."""
+    garbled: Callable[[], Any]
+    """A connector whose source talks rubbish."""
+    landing: Landing
+
+    def permit(self, offer, intent=RESEARCH, **changes):
+        import dataclasses
+
+        decision = decide_acquisition(offer, intent, moment=dt.datetime.now(dt.UTC), actor="steward")
+        return dataclasses.replace(decision, **changes) if changes else decision
+
+
+def _write(folder):
+    folder.mkdir(parents=True)
+    (folder / "holding.toml").write_text(HOLDING)
+    (folder / "policy.json").write_text(json.dumps(TERMS))
+    file = folder / "counts.csv"
+    file.write_text("hour,count\n" + "1,2\n" * 5000)
+    return file
+
+
+@pytest.fixture(params=["sandbox", "files"])
+def case(request, tmp_path):
+    import dataclasses
+
+    file = _write(tmp_path / "holdings" / "counts")
+    landing = Landing(tmp_path / "landing")
+    if request.param == "files":
+        table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
+        connector = FilesConnector("own", table, tmp_path / "state")
+        bare = FilesConnector("own", {"root": str(file.parent)}, tmp_path / "state")
+        yield Case(
+            connector,
+            "counts.csv",
+            file,
+            (bare, RESEARCH),
+            lambda: FilesConnector("own", {"root": "/nowhere"}, tmp_path),
+            landing,
+        )
+        return
+    table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
+    connector = SandboxConnector("space", table, tmp_path / "state")
+    commercial = dataclasses.replace(RESEARCH, commercial=True)
+    rubbish = request.getfixturevalue("rubbish")
+    yield Case(
+        connector,
+        "counts",
+        file,
+        (connector, commercial),
+        lambda: SandboxConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+        landing,
+    )
+    stop(tmp_path / "provider")
+
+
+@pytest.fixture
+def rubbish():
+    """The address of a server that answers everything with something else than asked for."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Rubbish(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-length", "9")
+            self.end_headers()
+            self.wfile.write(b"<garbage>")
+
+        def do_POST(self):
+            self.do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rubbish) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,126 @@
+"""A provider inside the test process, with everything it says and hears on record."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+HOLDING = """
+id = "bicycles"
+title = "Vélos in Luxembourg"
+description = "Bicycle counts of one square"
+holder = "Ville de Luxembourg"
+licence = "CC0-1.0"
+keywords = ["bicycle", "traffic"]
+languages = ["fr", "de"]
+personal_data = false
+issued = "2026-01-01"
+policy = "policy.json"
+
+[[distribution]]
+id = "bicycles-csv"
+file = "counts.csv"
+format = "csv"
+media_type = "text/csv"
+title = "CSV"
+
+[columns]
+hour = "Hour of the day"
+"""
+POLICY = {
+    "permission": [
+        {
+            "action": "use",
+            "constraint": [{"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:ResearchAndDevelopment"}],
+        }
+    ],
+    "prohibition": [{"action": "distribute"}],
+    "obligation": [{"action": "attribute"}],
+}
+
+
+class Recorder:
+    """ASGI middleware that keeps every JSON body in both directions."""
+
+    def __init__(self, app):
+        self.app = app
+        self.messages = []
+
+    async def __call__(self, scope, receive, send):
+        async def hear():
+            event = await receive()
+            self.keep("heard", event.get("body", b""))
+            return event
+
+        async def say(event):
+            if event["type"] == "http.response.body":
+                self.keep("said", event.get("body", b""))
+            await send(event)
+
+        await self.app(scope, hear, say)
+
+    def keep(self, who, raw):
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            return
+        if isinstance(body, dict) and "@type" in body:
+            self.messages.append((who, body))
+
+
+@pytest.fixture
+def holding(tmp_path):
+    folder = tmp_path / "holdings" / "bicycles"
+    folder.mkdir(parents=True)
+    (folder / "holding.toml").write_text(HOLDING)
+    (folder / "policy.json").write_text(json.dumps(POLICY))
+    (folder / "counts.csv").write_text("hour,count\n" + "".join(f"{hour},{hour * 7}\n" for hour in range(24)))
+    return folder
+
+
+@pytest.fixture
+def provider(tmp_path, holding):
+    """A running provider: url, shelf, store, post (not started), recorder."""
+    import uvicorn
+    from datalab_connectors.dsp.post import Post
+    from datalab_connectors.dsp.store import Store
+    from datalab_connectors.sandbox.app import build
+    from datalab_connectors.sandbox.provider import Provider
+    from datalab_connectors.sandbox.shelf import read_shelf
+
+    from datalab.ports.http import HttpClient, Limits, Reach
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    shelf = read_shelf([holding.parent])
+    store = Store(tmp_path / "provider" / "provider.sqlite")
+    reach = Reach(frozenset({"127.0.0.1"}), loopback=True)
+    client = HttpClient(reach, Limits(connect=1, idle=2, seconds=5, attempts=1))
+    side = Provider(shelf, store, reach, f"{base}/2025-1", 60.0)
+    post = Post(store, client, side.act)
+    recorder = Recorder(build(side, post, base=base, page_size=1))
+    original = client.post
+
+    def recorded(url, body, **more):
+        recorder.messages.append(("sent", body))
+        return original(url, body, **more)
+
+    client.post = recorded
+    server = uvicorn.Server(uvicorn.Config(recorder, log_level="warning", ws="none", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield SimpleNamespace(url=base, shelf=shelf, store=store, post=post, recorder=recorder, client=client)
+    server.should_exit = True
+    thread.join()
+    if post._thread.is_alive():
+        post.stop()
+    client.close()
+    store.close()
+    listener.close()
