@@ -7,7 +7,7 @@ from html import escape
 
 from datalab.governance.evidence import Evidence
 from datalab.governance.figures import Markup, figure, over
-from datalab.governance.waterfall import Fall
+from datalab.governance.waterfall import Fall, split_order
 
 _WIDTH = 960
 _BOX = 256
@@ -83,7 +83,8 @@ def _source(evidence: Evidence, place: int) -> tuple[list[str], bool]:
     offer = evidence.offers[place]
     objects = [item for item in evidence.objects if item.dataset_id == offer.dataset_id]
     landed = {event.subject: event for event in evidence.of_type("object.landed")}
-    known = [(landed[item.sha256], ("bytes",)) for item in objects if item.sha256 in landed]
+    digests = dict.fromkeys(item.sha256 for item in objects)
+    known = [(landed[digest], ("bytes",)) for digest in digests if digest in landed]
     size = over(known, "bytes") if known else None
     reference = bool(objects) and all(item.reference for item in objects)
     role = "reference table" if reference else "main source"
@@ -94,7 +95,7 @@ def _splits(evidence: Evidence) -> list[list[str]]:
     done = evidence.last("run.done")
     if done is None:
         return []
-    return [[_code(name, _LONGEST_HEAD), f"{figure(done, 'splits', name).svg} rows"] for name in done.body["splits"]]
+    return [[_code(name, _LONGEST_HEAD), f"{figure(done, 'splits', name).svg} rows"] for name, _ in split_order(evidence, done)]
 
 
 def _steps(evidence: Evidence, x: int, y: int, height: int) -> str:

@@ -18,7 +18,8 @@ from datalab.governance.evidence import Evidence
 from datalab.governance.figures import Figure, Markup, figure, said, share
 from datalab.governance.moments import made_at, published_at
 from datalab.governance.obligations import Status, as_of, duties, open_statements
-from datalab.governance.waterfall import Fall, counts, waterfall
+from datalab.governance.waterfall import Fall, counts, split_order, waterfall
+from datalab.model.agreement import SourceObject
 from datalab.model.event import Event
 from datalab.services.discovery.profile import SMALL_CELL
 
@@ -144,20 +145,32 @@ def _sources(evidence: Evidence) -> list[dict[str, Any]]:
         offer = next(
             (o for o in evidence.offers if (o.connector, o.dataset_id) == (agreement.connector, agreement.dataset_id)), None
         )
-        objects = {item.sha256: item for item in evidence.objects if item.agreement_id == agreement.id}
+        objects = [item for item in evidence.objects if item.agreement_id == agreement.id and item.sha256 in landed]
         rows.append(
             {
                 "agreement": agreement,
                 "offer": offer,
                 "event": agreed.get(agreement.id),
                 "objects": [
-                    (item, figure(landed[digest], "bytes", form="bytes"), landed[digest])
-                    for digest, item in objects.items()
-                    if digest in landed
+                    _object(digest, objects, landed[digest]) for digest in dict.fromkeys(item.sha256 for item in objects)
                 ],
             }
         )
     return rows
+
+
+def _object(digest: str, objects: list[SourceObject], landed: Event) -> dict[str, Any]:
+    """One landed object; the same bytes may give the rows and feed reference tables."""
+    uses = [item for item in objects if item.sha256 == digest]
+    return {
+        "name": uses[0].name,
+        "format": uses[0].format,
+        "sha256": digest,
+        "size": figure(landed, "bytes", form="bytes"),
+        "at": landed.at,
+        "main": any(not item.reference for item in uses),
+        "references": list(dict.fromkeys(item.reference for item in uses if item.reference)),
+    }
 
 
 def _splits(evidence: Evidence) -> list[tuple[str, Figure, Figure, Markup]]:
@@ -167,7 +180,7 @@ def _splits(evidence: Evidence) -> list[tuple[str, Figure, Figure, Markup]]:
     kept = done.body["totals"]["kept"]
     return [
         (name, figure(done, "splits", name), share(done, ("splits", name), ("totals", "kept")), bar(rows, kept))
-        for name, rows in done.body["splits"].items()
+        for name, rows in split_order(evidence, done)
     ]
 
 
@@ -206,6 +219,7 @@ def _steps(evidence: Evidence, falls: tuple[Fall, ...]) -> list[dict[str, Any]]:
     return [
         {
             **step,
+            "given": {name: value for name, value in step["parameters"].items() if value not in (None, "", [], {})},
             "fall": by_label.get(step["label"]),
             "counts": counts(evidence, step["label"]),
             "columns": [item["column"] for item in evidence.lineage if step["label"] in item["steps"]],

@@ -93,6 +93,13 @@ def counts(evidence: Evidence, label: str) -> dict[str, Figure]:
     return {name: over(found) for name, found in places.items()}
 
 
+def split_order(evidence: Evidence, done: Event) -> list[tuple[str, int]]:
+    """Return the splits with their rows in the pipeline's order (an event keeps them by name)."""
+    rows = done.body["splits"]
+    names = [*(name for name in evidence.pipeline.splits.shares if name in rows), *rows]
+    return [(name, rows[name]) for name in dict.fromkeys(names)]
+
+
 def _stages(evidence: Evidence) -> list[Event]:
     """The last event of each stage: a stage that was resumed is told of again."""
     return list({event.body["stage"]: event for event in evidence.of_type("stage.done")}.values())

@@ -209,3 +209,19 @@ def test_lists_of_values_are_left_to_the_file_beside(evidence):
     report = render_report(replace(evidence, events=events))
     assert "see <code>checks.json</code>" in report
     assert "[&#34;DE" not in report
+
+
+def test_an_object_that_gives_rows_and_a_reference_is_counted_once(evidence):
+    twice = replace(evidence.objects[0], ordinal=3, reference="directory")
+    report = render_report(replace(evidence, objects=(*evidence.objects, twice)))
+    assert report.count(f"<td><code>{twice.sha256}</code></td>") == 1
+    assert "rows and reference table <code>directory</code>" in report
+    assert ">main source, " in report
+
+
+def test_splits_stand_in_the_order_of_the_pipeline(evidence, ledger):
+    """What comes back from the ledger has its names in canonical order."""
+    stored = {event.sequence: event for event in ledger.events()}
+    assert list(stored[evidence.last("run.done").sequence].body["splits"]) == ["test", "train", "validation"]
+    report = render_report(replace(evidence, events=tuple(stored.values())))
+    assert re.findall(r"<tr><th scope=\"row\"><code>(train|validation|test)</code>", report) == ["train", "validation", "test"]
