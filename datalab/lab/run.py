@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,38 @@ from datalab.staging.manifest import read_manifest
 _DONE = "done.json"
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that is acquired and planned. ``after`` is the ledger's sequence before it began, ``started`` a `perf_counter` time."""
+
+    acquired: Acquired
+    plan: Plan
+    folder: RunFolder
+    after: int
+    started: float
+
+
 def run_pipeline(pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None) -> RunSummary:
     """Run ``pipeline`` to a candidate. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
     face = face or Silent()
     with ExitStack() as stack:
         lab = lab or stack.enter_context(open_lab())
-        started = time.perf_counter()
-        head = lab.ledger.head()
-        acquired, plan = prepare(lab, pipeline, face)
-        folder = RunFolder(lab.home / "runs" / plan.id)
-        with locked(folder, lambda: face.say("another face runs the same plan: waiting for it")):
-            known = _known(lab, plan, folder, started)
-            if known is not None:
-                return known
-            return _run(lab, plan, acquired, folder, face, started, head.sequence if head else 0)
+        begun = begin(lab, pipeline, face)
+        with alone(begun, face):
+            return known(lab, begun) or conclude(lab, begun, work(lab, begun, face), face)
+
+
+def begin(lab: Lab, pipeline: Pipeline, face: Face) -> Begun:
+    """Acquire and plan ``pipeline``: the first act of a run. The others are `alone`, `known`, `work` and `conclude`."""
+    started = time.perf_counter()
+    head = lab.ledger.head()
+    acquired, plan = prepare(lab, pipeline, face)
+    return Begun(acquired, plan, RunFolder(lab.home / "runs" / plan.id), head.sequence if head else 0, started)
+
+
+def alone(begun: Begun, face: Face) -> AbstractContextManager[None]:
+    """Hold the plan's lock; wait for another face that has it."""
+    return locked(begun.folder, lambda: face.say("another face runs the same plan: waiting for it"))
 
 
 def prepare(lab: Lab, pipeline: Pipeline, face: Face) -> tuple[Acquired, Plan]:
@@ -67,18 +86,26 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
     return load_suite(path)
 
 
-def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face, started: float, after: int) -> RunSummary:
-    settings, pipeline = lab.settings, plan.pipeline
+def work(lab: Lab, begun: Begun, face: Face) -> Executed:
+    """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
+    settings, plan, folder = lab.settings, begun.plan, begun.folder
     lab.record("plan.made", plan.id, _plan_facts(plan))
-    lab.record("run.started", plan.id, {"pipeline": pipeline.name, "agreements": [item.id for item in acquired.agreements]})
+    agreements = [item.id for item in begun.acquired.agreements]
+    lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements})
     folder.save_plan(plan)
-    face.say(f"{pipeline.name}: running {len(plan.stages)} stages")
+    face.say(f"{plan.pipeline.name}: running {len(plan.stages)} stages")
     workers = Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
     with workers:
-        executed = execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
+        return execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
+
+
+def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSummary:
+    """Judge what was made and write the candidate, inside `alone`; raise ``GateFailed`` where the gate withholds it."""
+    plan, folder, acquired = begun.plan, begun.folder, begun.acquired
+    pipeline = plan.pipeline
     face.say(f"{pipeline.name}: judging")
     gate = judge(lab, plan, acquired, folder, executed, content_digest(executed))
-    lab.record("run.done", plan.id, _run_facts(executed, gate, started), actor=ENGINE)
+    lab.record("run.done", plan.id, _run_facts(executed, gate, begun.started), actor=ENGINE)
     lab.record("gate.decided", plan.id, {"passed": gate.passed, "reasons": list(gate.reasons)}, actor=ENGINE)
     if not gate.passed:
         raise GateFailed(
@@ -87,14 +114,15 @@ def _run(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, face: Face
             next=f"look at it: datalab show {pipeline.name}, datalab quarantine {pipeline.name}; then correct the pipeline or its expectations",
         )
     face.say(f"{pipeline.name}: writing the candidate")
-    candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, after)
+    candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, begun.after)
     folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.checks_in_short}).encode())
-    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, started)
+    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, begun.started)
 
 
-def _known(lab: Lab, plan: Plan, folder: RunFolder, started: float) -> RunSummary | None:
+def known(lab: Lab, begun: Begun) -> RunSummary | None:
     """Return the summary of an earlier run of this very plan whose candidate or release still stands."""
-    path = folder.path(_DONE)
+    plan = begun.plan
+    path = begun.folder.path(_DONE)
     if not path.is_file():
         return None
     done = json.loads(path.read_bytes())
@@ -108,7 +136,7 @@ def _known(lab: Lab, plan: Plan, folder: RunFolder, started: float) -> RunSummar
             manifest = read_manifest(place)
             if manifest.digest == done["digest"]:
                 rows = Rows.from_json(manifest.rows)
-                return _summary(plan, manifest, place, "unchanged", rows, done["checks"], started)
+                return _summary(plan, manifest, place, "unchanged", rows, done["checks"], begun.started)
     return None
 
 

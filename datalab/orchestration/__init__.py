@@ -1,1 +1,1 @@
-"""Dagster on the same pipelines. The only package that imports dagster."""
+"""Dagster on the same pipelines. The only package that imports dagster; loaded by Dagster and by nothing else in datalab."""
