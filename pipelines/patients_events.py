@@ -21,12 +21,16 @@ patients_events = Pipeline(
         clean.InSet("kind", ("observation", "condition", "medication", "note")),
         clean.ExactDuplicates(("patient_id", "event_id"), why="a bundle may repeat a resource"),
         enrich.Join("patients", on="patient_id", columns=(*PERSONAL, "gender", "country"), missing="quarantine"),
-        scrub.Text("narrative", names_from=PERSONAL, why="notes repeat what the columns say: scrubbing columns only would leak"),
+        scrub.Text(
+            "narrative", names_from=PERSONAL, why="notes repeat what the columns say: scrubbing columns only would leak"
+        ),
         scrub.Presidio("narrative", entities=("URL", "US_SSN", "US_DRIVER_LICENSE"), language="en"),
         standardise.Types({"birth_date": "date", "value": "float"}, on_error="null"),
         enrich.Age("birth_date", at=date(2025, 1, 1), into="age_band", bands=(18, 40, 50, 60, 70)),
         scrub.Columns(dict.fromkeys(PERSONAL, "drop"), why="not needed for the purpose"),
-        scrub.Columns({"patient_id": scrub.Pseudonym(entity="patient")}, why="keeps a patient's rows together, inside the lab only"),
+        scrub.Columns(
+            {"patient_id": scrub.Pseudonym(entity="patient")}, why="keeps a patient's rows together, inside the lab only"
+        ),
         standardise.Drop(("event_id", "encounter_id", "system", "start", "end", "narrative", "code")),
         synthesise.Table(rows=20_000, subject="patient_id", why="the terms want nothing that stems from a person to leave"),
     ],
@@ -38,6 +42,8 @@ patients_events = Pipeline(
         creator="Data Lab, from simulated FHIR R4 bundles",
         keywords=("health", "synthetic", "FHIR"),
         languages=("en",),
-        statements={"AIA-10-2d": "A row is one clinical event; rows are independent of each other, patients cannot be followed."},
+        statements={
+            "AIA-10-2d": "A row is one clinical event; rows are independent of each other, patients cannot be followed."
+        },
     ),
 )

@@ -60,13 +60,13 @@ def apply_steps(frame: pl.DataFrame, steps: Sequence[tuple[str, MapStep, Bound]]
     for label, step, bound in steps:
         outcome = _isolating(step, label, batch, context)
         _check_promises(label, bound, batch.frame, outcome)
-        batch.frame = outcome.frame
         batch.count(label, outcome.counts)
-        dropped, codes = outcome.dropped, outcome.quarantined
-        if codes is not None:
-            if dropped is not None:
-                dropped = dropped.filter(codes.is_null())
-            batch.quarantine(label, codes)
+        frame, dropped = outcome.frame, outcome.dropped
+        if outcome.quarantined is not None:
+            stays = outcome.quarantined.is_null()
+            batch.quarantine(label, outcome.quarantined)  # with the row as it was before the step
+            frame, dropped = frame.filter(stays), dropped.filter(stays) if dropped is not None else None
+        batch.frame = frame
         if dropped is not None:
             batch.drop(label, dropped)
     return batch

@@ -86,20 +86,14 @@ def _names(found: Records, member: Member, options: ReadOptions) -> tuple[tuple[
     rest = found
     if rest.starts.size and rest.text(0).rstrip(b"\r\n").lower().startswith(b"sep=") and rest.starts[0] == 0:
         rest = _after_first(rest)  # a line for Excel, not for us
-    if (rest.broken and rest.broken[0].before == 0) or not rest.starts.size:
+    if not rest.starts.size or (rest.broken and rest.broken[0].before == 0):
+        code = rest.broken[0].code if rest.broken else "nothing there"
         raise ReadError(
-            "the first line cannot be read as a header",
+            f"the first line cannot be read as a header ({code})",
             where=f"{member.where}, line 1",
-            next="check delimiter and quote character",
+            next="check delimiter, quote character and encoding in Source(read=…)",
         )
-    try:
-        cells = fields_of(rest.text(0).decode("utf-8").rstrip("\r\n"), options)
-    except UnicodeDecodeError:
-        raise ReadError(
-            f"the header is not {options.encoding}",
-            where=f"{member.where}, line 1",
-            next="name the encoding in Source(read={'encoding': …})",
-        ) from None
+    cells = fields_of(rest.text(0).decode("utf-8").rstrip("\r\n"), options)
     if not options.header:
         return tuple(f"column_{place}" for place in range(1, len(cells) + 1)), rest
     return unique_names(cells, member.where), _after_first(rest)
@@ -191,7 +185,7 @@ def _tables(
         bad.update(complaints)
         yield table
     elif stop - start == 1:
-        bad[start] = complaints.get(start) or ("unreadable" if _decodes(found.text(start)) else "undecodable")
+        bad[start] = complaints.get(start, "unreadable")
     else:
         middle = (start + stop) // 2
         yield from _tables(found, start, middle, names, options, bad)
@@ -204,11 +198,3 @@ def _frame(tables: list[pa.Table], names: tuple[str, ...]) -> pl.DataFrame:
     frame = pl.from_arrow(pa.concat_tables(tables))
     assert isinstance(frame, pl.DataFrame)
     return frame
-
-
-def _decodes(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -38,6 +38,7 @@ def detect(path: Path, hints: Mapping[str, str] | None = None) -> ReadOptions:
     Raises ``ReadError`` for an empty file, or one that is no known format, ``UsageError`` for hints that are not understood.
     """
     told = given(hints or {})
+    ReadOptions(**{"format": "text", **told})  # refuses what makes no sense before anything is read
     values: dict[str, Any] = {"compression": _compression(_magic(path)), **told}
     if values["compression"] == "zip" and "format" not in told:
         values["format"] = _format_of_archive(path)
@@ -149,11 +150,15 @@ def _wide(sample: bytes) -> str:
     for mark, name in _MARKS[1:]:
         if sample.startswith(mark):
             return name
-    start = sample[:4096]
-    even, odd = start[0::2].count(0), start[1::2].count(0)
-    if odd > len(start) // 5 and even <= len(start) // 50:
+    even, odd = sample[0:4096:2], sample[1:4096:2]
+    if odd.count(0) > len(odd) // 2 and _printable(even):
         return "utf-16-le"
-    return "utf-16-be" if even > len(start) // 5 and odd <= len(start) // 50 else ""
+    return "utf-16-be" if even.count(0) > len(even) // 2 and _printable(odd) else ""
+
+
+def _printable(data: bytes) -> bool:
+    """Whether nearly all bytes are printable ASCII or white space."""
+    return sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data) > 0.8 * len(data)
 
 
 def _encoding(stream: IO[bytes], sample: bytes) -> str:

@@ -145,8 +145,6 @@ def _slow(found: Records, types: tuple[tuple[str, str], ...], bad: dict[int, str
 def _object(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
-    except UnicodeDecodeError:
-        raise _Misfit("undecodable") from None
     except _Misfit:
         raise
     except (ValueError, RecursionError):

@@ -47,33 +47,10 @@ def _lines(found: Records, first: int) -> Piece:
     ]
     data = found.joined()
     bounds = np.concatenate([[0], np.cumsum(found.lengths())]).astype(np.int64)
-    keep = _decodable(found, data)
-    if not keep.all():
-        faults += [
-            Fault(int(good[index]), int(found.lines[index]), "undecodable", payload(found.text(int(index))))
-            for index in np.flatnonzero(~keep)
-        ]
-        lengths = found.lengths()[keep]
-        data = b"".join(found.text(int(index)) for index in np.flatnonzero(keep))
-        bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        good = good[keep]
     array = pa.LargeStringArray.from_buffers(bounds.size - 1, pa.py_buffer(bounds), pa.py_buffer(data))
     text = pl.Series("text", array, dtype=pl.String).str.strip_suffix("\n").str.strip_suffix("\r")
     count = int(found.starts.size) + len(broken)
-    return Piece(text.to_frame(), good, tuple(sorted(faults, key=lambda fault: fault.row)), first, count)
-
-
-def _decodable(found: Records, data: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    keep = np.ones(found.starts.size, dtype=bool)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        for index in range(keep.size):  # only blocks with a bad line come here
-            try:
-                found.text(index).decode("utf-8")
-            except UnicodeDecodeError:
-                keep[index] = False
-    return keep
+    return Piece(text.to_frame(), good, tuple(faults), first, count)
 
 
 def _document(member: Member, options: ReadOptions) -> tuple[str, str]:

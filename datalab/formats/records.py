@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator
@@ -216,12 +217,14 @@ def _walk(
 
 
 def _checked(found: Records, limits: Limits, quoting: Quoting | None) -> Records:
-    """Take out what no parser should see: over-long records, NUL bytes, and carriage returns that end no line."""
+    """Take out what no parser should see: over-long records, NUL bytes, invalid UTF-8, carriage returns that end no line."""
     bad = found.lengths() > limits.record_bytes
     codes = {int(index): "record-too-long" for index in np.flatnonzero(bad)}
     if b"\0" in found.data:
         for index in _holding(found, np.flatnonzero(np.frombuffer(found.data, dtype=np.uint8) == 0)):
             codes.setdefault(index, "nul-byte")
+    for index in _undecodable(found):
+        codes.setdefault(index, "undecodable")
     if quoting is not None and b"\r" in found.data:
         buffer = np.frombuffer(found.data, dtype=np.uint8)
         returns = np.flatnonzero(buffer == _RETURN)
@@ -246,7 +249,27 @@ def _checked(found: Records, limits: Limits, quoting: Quoting | None) -> Records
     return Records(found.data, found.starts[keep], found.ends[keep], found.lines[keep], broken)
 
 
+def _undecodable(found: Records) -> Iterator[int]:
+    """Yield the records with invalid UTF-8: decoding goes on behind each of them, so that the whole is decoded once."""
+    if found.data.isascii() or not found.starts.size:
+        return
+    place = 0
+    while place < found.starts.size:
+        start = int(found.starts[place])
+        try:
+            codecs.utf_8_decode(memoryview(found.data)[start : found.ends[-1]], "strict", True)
+        except UnicodeDecodeError as error:
+            place = int(np.searchsorted(found.ends, start + error.start, side="right"))
+            if place < found.starts.size and found.starts[place] <= start + error.start:
+                yield place
+            place += 1
+        else:
+            return
+
+
 def _holding(found: Records, places: Offsets) -> list[int]:
     """Return the records that hold the byte offsets ``places``."""
-    indices = np.unique(np.searchsorted(found.ends, places, side="right"))
-    return [int(index) for index in indices if index < found.starts.size]
+    indices = np.searchsorted(found.ends, places, side="right")
+    inside = indices < found.starts.size
+    inside[inside] = found.starts[indices[inside]] <= places[inside]
+    return [int(index) for index in np.unique(indices[inside])]

@@ -1,1 +1,9 @@
 """The ledger, lineage, and everything that is written for other people's eyes."""
+
+from __future__ import annotations
+
+from datalab.governance.bundle import write_governance
+from datalab.governance.evidence import Evidence
+from datalab.governance.figures import check_figures, loose_digits
+
+__all__ = ["Evidence", "check_figures", "loose_digits", "write_governance"]

@@ -11,6 +11,9 @@ import polars as pl
 
 _CODECS = ("cp1252", "cp1250", "cp1251")
 _ROUNDS = 3
+_RUN = 3
+"""So many Greek or Cyrillic letters in a row prove it: single pairs occur in capitals (Polish ``ÓŁ`` spells a Cyrillic letter)."""
+_C1 = re.compile("[\x80-\x9f]")
 _QUOTES = frozenset('«»‹›“”„‘’‚"–—…·• \xa0º´ª¡¿')
 """Characters that may really follow a letter in a text: as the second half of a pair they prove nothing."""
 
@@ -33,11 +36,12 @@ def repair_mojibake(text: pl.Series) -> tuple[pl.Series, int, int]:
     after = suspects.replace_strict(distinct, fixed, return_dtype=pl.String)
     changed = int((after != suspects).sum())
     left = int(after.str.contains(_certain_signs()).sum()) + lost
-    return text.scatter(rows, after) if changed else text, changed, left
+    return text.clone().scatter(rows, after) if changed else text, changed, left
 
 
 def repaired(value: str) -> str:
     """Repair one value, as many times as it was broken (three at the most)."""
+    best = value
     for _ in range(_ROUNDS):
         before = value
         for codec in _CODECS:
@@ -46,23 +50,38 @@ def repaired(value: str) -> str:
                 break
         if value == before:
             break
-    return value
+        if len(_C1.findall(value)) <= len(_C1.findall(best)):
+            best = value  # else controls came out: half of another round, worth nothing alone
+    return best
 
 
 def _once(value: str, codec: str) -> str:
     pattern, to_byte = _sequences(codec)
     found = [(match, _decoded(match.group(), to_byte)) for match in pattern.finditer(value)]
-    real = [(match, char) for match, char in found if char]
-    certain = [match for match, char in real if _is_certain(match.group(), char, codec)]
-    if not certain:
-        foreign = [char for _, char in real if not _is_latin(char)]
-        if len(foreign) < 2 or len(real) < len(found):
-            return value
+    foreign = _longest_run([match for match, char in found if char and not _is_latin(char)]) >= _RUN
     if codec != "cp1252" and any(ord(char) >= 0x80 and char not in to_byte for char in value):
         return value  # a character that this encoding lacks: the text was not read with it
     if codec == "cp1251" and any(0x400 <= ord(char) < 0x530 for char in pattern.sub("", value)):
         return value  # letters outside the pairs: this is a Cyrillic text
-    return pattern.sub(lambda match: _decoded(match.group(), to_byte) or match.group(), value)
+    if not foreign and not any(char and _is_certain(match.group(), char, codec) for match, char in found):
+        return value
+
+    def spelled(match: re.Match[str]) -> str:
+        char = _decoded(match.group(), to_byte)
+        return char if char and (foreign or _is_latin(char)) else match.group()
+
+    return pattern.sub(spelled, value)
+
+
+def _longest_run(matches: list[re.Match[str]]) -> int:
+    """Return how many sequences follow one another without a gap, at the most: Greek and Cyrillic words are made of them."""
+    longest = run = 0
+    last = -1
+    for match in matches:
+        run = run + 1 if match.start() == last else 1
+        last = match.end()
+        longest = max(longest, run)
+    return longest
 
 
 def _is_certain(sequence: str, char: str, codec: str) -> bool:
@@ -71,11 +90,12 @@ def _is_certain(sequence: str, char: str, codec: str) -> bool:
         return True
     if codec == "cp1251":
         return False  # a Cyrillic pair may be a word: only whole runs of them count
-    return _is_latin(char) and not set(sequence[1:]) & _QUOTES
+    return _is_latin(char) and sequence[1] not in _QUOTES
 
 
 def _is_latin(char: str) -> bool:
-    return ord(char) < 0x250 or 0x1E00 <= ord(char) < 0x1F00
+    """Whether this is a Latin letter or a mark, and not Greek or Cyrillic."""
+    return not 0x370 <= ord(char) < 0x530
 
 
 def _decoded(sequence: str, to_byte: dict[str, int]) -> str:
@@ -88,7 +108,7 @@ def _decoded(sequence: str, to_byte: dict[str, int]) -> str:
 
 
 def _is_european(point: int) -> bool:
-    letters = 0xA0 <= point < 0x250 or 0x1E00 <= point < 0x2000 or 0x370 <= point < 0x530
+    letters = 0x80 <= point < 0x250 or 0x1E00 <= point < 0x1F00 or 0x370 <= point < 0x400 or 0x400 <= point < 0x460
     marks = (
         0x2010 <= point <= 0x2044
         or 0x20A0 <= point <= 0x20BF

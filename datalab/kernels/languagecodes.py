@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 
 import polars as pl
 
@@ -27,7 +28,8 @@ def language(value: str) -> str | None:
         return codes[word.lower()]
     if (tag := _TAG.fullmatch(word)) and tag.group(1).lower() in codes:
         return codes[tag.group(1).lower()]
-    return _names().get(name_key(word)) or None
+    names = _names()
+    return names.get(_exact(word)) or names.get(name_key(word)) or None
 
 
 @functools.cache
@@ -54,14 +56,20 @@ def _names() -> dict[str, str]:
     settled: set[str] = set()
     for place in ("en", *EU_LANGUAGES):
         for tag, name in Locale.parse(place).languages.items():
-            code, key = codes.get(str(tag)), name_key(str(name))
-            if code and key not in settled:
-                table[key] = code if table.get(key, code) == code else ""
+            code = codes.get(str(tag))
+            for key in (name_key(str(name)), _exact(str(name))):
+                if code and key not in settled:
+                    table[key] = code if table.get(key, code) == code else ""
         if place == "en":
             settled = {key for key, code in table.items() if code}
     for item in _iso_names():
         table.setdefault(*item)
     return table
+
+
+def _exact(name: str) -> str:
+    """Return the key of a name with its accents: in Irish they alone tell Romanian from Romansh."""
+    return "=" + unicodedata.normalize("NFC", name.casefold())
 
 
 def _iso_names() -> list[tuple[str, str]]:

@@ -127,7 +127,7 @@ def islands(column: Column, positions: Ints, *, gap: int, least: int) -> Ints:
     first = np.flatnonzero(np.r_[True, (np.diff(positions) > gap) | (np.diff(rows) > 0)])
     counts = np.diff(np.r_[first, len(positions)])
     spread = positions[first + counts - 1] - positions[first]
-    kept: Ints = positions[np.repeat((counts >= least) | ((counts == least - 1) & (spread >= 2 * least - 4)), counts)]
+    kept: Ints = positions[np.repeat((counts >= least) | ((counts == least - 1) & (spread >= least)), counts)]
     return kept
 
 

@@ -63,7 +63,10 @@ def where_needed(text: pl.Series, mask: pl.Series, kernel: Callable[[pl.Series],
     before = text.gather(rows)
     after = kernel(before)
     changed = int((before != after).sum())
-    return (after.alias(text.name) if rows.len() == text.len() else text.scatter(rows, after)) if changed else text, changed
+    # scatter writes into the series it is called on: the caller's must stay as it is
+    return (
+        after.alias(text.name) if rows.len() == text.len() else text.clone().scatter(rows, after)
+    ) if changed else text, changed
 
 
 def nfc(text: pl.Series) -> tuple[pl.Series, int]:

@@ -61,7 +61,7 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
     lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms do not permit this release: {' '.join(decision.reasons)}",
+            "\n  - ".join(["the terms do not permit this release:", *decision.reasons]),
             where=f"{candidate.name}, content {candidate.digest[:16]}",
             next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )
@@ -147,15 +147,20 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
         [agreement.policy for agreement in agreements],
         agreements[0].intent,
         moment=datetime.now(UTC),
-        facts=Facts(
-            personal_data=evidence.personal_data and not evidence.synthetic,
-            synthetic=evidence.synthetic,
-            scrubbed=evidence.scrubbed,
-            participant=lab.settings.participant,
-        ),
+        facts=facts_of(lab, evidence),
         subject=evidence.digest,
         target=lab.settings.territory,
         actor=actor,
+    )
+
+
+def facts_of(lab: Lab, evidence: Evidence) -> Facts:
+    """Return what is known about a release, as the terms ask for it."""
+    return Facts(
+        personal_data=evidence.personal_data and not evidence.synthetic,
+        synthetic=evidence.synthetic,
+        scrubbed=evidence.scrubbed,
+        participant=lab.settings.participant,
     )
 
 

@@ -43,7 +43,11 @@ def describe(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         body = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
         version = getattr(type(value), "version", None)
-        return {"type": f"{type(value).__module__}.{type(value).__qualname__}", **({"version": version} if isinstance(version, int) else {}), **body}
+        return {
+            "type": f"{type(value).__module__}.{type(value).__qualname__}",
+            **({"version": version} if isinstance(version, int) else {}),
+            **body,
+        }
     if isinstance(value, enum.Enum):
         return describe(value.value)
     if isinstance(value, float):

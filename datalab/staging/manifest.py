@@ -10,8 +10,6 @@ from datalab.errors import NotFound
 from datalab.model.manifest import Manifest
 from datalab.staging.layout import MANIFEST
 
-_BLOCK = 1 << 20
-
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a release folder; raise ``VerificationFailed`` when it was altered."""
@@ -48,11 +46,8 @@ def describe_files(folder: Path, skip: frozenset[str] = frozenset()) -> dict[str
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hex."""
-    hasher = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

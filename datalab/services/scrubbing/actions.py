@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from datalab.errors import NotFound, UsageError
-from datalab.services.scrubbing.catalogue import BIRTH_DATE, IP, KNOWN, LIKE, REGIONS
+from datalab.services.scrubbing.catalogue import ATTRIBUTE, BIRTH_DATE, IP, KNOWN, LIKE, REGIONS
 from datalab.services.scrubbing.pseudonyms import token
 
 REDACT, MASK, PSEUDONYMISE, GENERALISE, KEEP = "redact", "mask", "pseudonymise", "generalise", "keep"
@@ -26,6 +26,7 @@ def check_entities(entities: Sequence[str], *, where: str) -> None:
 
 def check_actions(actions: Mapping[str, str], default: str, *, where: str) -> None:
     """Raise ``UsageError`` for an unknown action, or for one that an entity does not have."""
+    check_entities([entity.removesuffix(LIKE) for entity in actions if entity != ATTRIBUTE], where=where)
     for entity, action in (("", default), *actions.items()):
         if action not in ACTIONS:
             raise NotFound.among("action", action, ACTIONS, where=where)

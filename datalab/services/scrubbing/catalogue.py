@@ -13,6 +13,8 @@ from functools import cache
 
 EMAIL, URL, PHONE, IBAN, CARD, IP = "email", "url", "phone", "iban", "card", "ip"
 BIRTH_DATE, NAME = "date-of-birth", "name"
+ATTRIBUTE = "attribute"
+"""A value of another column of the row that is neither name, number nor date: an address, an account name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def _dates(values: pl.Series) -> pl.Series:
 def _ages(dates: pl.Series, band: AgeBand) -> pl.Series:
     day = _day(band.on, where="AgeBand")
     born = pl.lit(dates)
-    before_birthday = (born.dt.month() * 100 + born.dt.day()) > day.month * 100 + day.day
+    before_birthday = (born.dt.month().cast(pl.Int32) * 100 + born.dt.day()) > day.month * 100 + day.day
     age = (pl.lit(day.year) - born.dt.year() - before_birthday.cast(pl.Int32)).clip(0, None)
     low = (age // band.width) * band.width
     text = low.cast(pl.String) + "-" + (low + band.width - 1).clip(None, band.top - 1).cast(pl.String)

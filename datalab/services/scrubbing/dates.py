@@ -19,9 +19,9 @@ _DATE = re.compile(
 )
 _DAY_YEAR = re.compile(rb"[0-9]{1,2}(?:st|nd|rd|th)?,? [0-9]{4}")
 _MONTH_BEFORE = re.compile(rb"[A-Za-z\x80-\xff]{3,16}\.? \Z")
-_BORN = re.compile(rf"\b(?:{BIRTH_WORDS})(?![^\W\d_])|\*")
+_BORN = re.compile(rf"\b(?:{BIRTH_WORDS})(?![^\W\d_])|\(\*(?=\s?\Z)")
 _REACH = 44  # characters between the word and the date
-_APART = re.compile(r"[!?\n<]|(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])|[.!?]\s+\w+\s+\w+\s+\w+")
+_APART = re.compile(r"[!?\n<*]|(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])|[.!?]\s+\w+\s+\w+\s+\w+")
 
 
 def birth_dates(text: bytes, before: Callable[[int], str]) -> Iterator[Span]:

@@ -61,7 +61,18 @@ def find(texts: pl.Series, *, entities: Collection[str], language: str | None = 
         unsettled |= {row + first for row in reader.unsettled}
     if NAME in wanted:
         spans += names.after_titles(texts, column)
-    return Found(column, resolve(spans), unsettled)
+    spans = resolve(spans)
+    return Found(column, spans, unsettled | _glued(column, spans))
+
+
+def _glued(column: Column, spans: list[Span]) -> set[int]:
+    """Return the rows in which a span touches what might be read otherwise once the span is gone."""
+    data = np.pad(column.data, 2)
+    starts = np.fromiter((span.start for span in spans), dtype=np.int64, count=len(spans)) + 2
+    ends = np.fromiter((span.end for span in spans), dtype=np.int64, count=len(spans)) + 2
+    before = _WORDLIKE[data[starts - 1]] | (_TIES[data[starts - 1]] & _WORDLIKE[data[starts - 2]])
+    after = _WORDLIKE[data[ends]] | (_TIES[data[ends]] & _WORDLIKE[data[ends + 1]])
+    return set(column.rows(starts[before | after] - 2).tolist())
 
 
 def _blocks(offsets: Ints) -> Iterator[tuple[int, int]]:
@@ -102,9 +113,6 @@ class _Reader:
         text = self._whole[low:place].decode(errors="ignore")
         return Company(text.replace("\\n", "\n") if "\\" in text else text)
 
-    def _leave(self, near: Excerpt, start: int) -> None:
-        self.unsettled.add(bisect_right(self._offsets, int(near.origin[start])) - 1)
-
     def _near_digits(self, near: Excerpt) -> Iterator[Span]:
         text, wanted = near.text, self.wanted
         claimed: list[Span] = []
@@ -123,28 +131,42 @@ class _Reader:
 
     def _numbers(self, near: Excerpt, claimed: list[Span]) -> Iterator[Span]:
         text = near.text
-        starts = [span.start for span in claimed]
-        for start, end in numbers.clusters(text):
-            owner = bisect_right(starts, start + 1) - 1
-            if owner >= 0 and start < claimed[owner].end:  # digits of an IBAN, an IP address, a code
-                if end > claimed[owner].end:
-                    self._leave(near, start)
-                continue
-            cluster = text[start:end].decode()
+        for start, end in _open(numbers.clusters(text), claimed):
+            cluster = text[start:end].decode().rstrip(_SEPARATORS)
+            start, end = start + len(cluster) - len(cluster.lstrip(_SEPARATORS)), start + len(cluster)  # noqa: PLW2901
+            cluster = cluster.lstrip(_SEPARATORS)
             candidates = numbers.readings(cluster, self.language)
             if not candidates:
                 continue
             company = self._company(near, start)
             # Letters, underscores, hyphens and decimal marks tie the first or the last digits to something longer.
-            tied = (_JOINED.search(text[max(start - 2, 0) : start]) is not None, _GOES_ON.match(text, end) is not None)
+            extension = numbers.EXTENSION.match(text, end)
+            tied = (
+                not cluster.startswith("+") and _JOINED.search(text[max(start - 2, 0) : start]) is not None,
+                extension is None and _GOES_ON.match(text, end) is not None,
+            )
             amount = _AMOUNT.match(text, end) is not None
             fit = [item for item in candidates if item.entity.removesuffix(LIKE) in self.wanted]
             fit = [item for item in fit if _accepted(item, company, tied, len(cluster), amount=amount)]
             chosen = numbers.chosen(cluster, fit)
             if not chosen or sum(item.end - item.start for item in chosen) < len(cluster) - 6:
-                self._leave(near, start)
+                self.unsettled.add(bisect_right(self._offsets, int(near.origin[start])) - 1)
             for item in chosen:
-                yield Span(start + item.start, start + item.end, item.entity, item.rank)
+                last = extension.end() if extension and item.entity == PHONE and item.end == len(cluster) else start + item.end
+                yield Span(start + item.start, last, item.entity, item.rank)
+
+
+def _open(clusters: Iterator[tuple[int, int]], claimed: list[Span]) -> Iterator[tuple[int, int]]:
+    """Yield the clusters without the digits of IBANs, addresses and codes, which are read already."""
+    ends = [span.end for span in claimed]
+    for start, end in clusters:
+        at, owner = start, bisect_right(ends, start)
+        while owner < len(claimed) and claimed[owner].start < end:
+            if claimed[owner].start - at >= _FEWEST:
+                yield at, claimed[owner].start
+            at, owner = claimed[owner].end, owner + 1
+        if end - at >= _FEWEST:
+            yield at, end
 
 
 def _accepted(item: numbers.Reading, company: Company, tied: tuple[bool, bool], edge: int, *, amount: bool) -> bool:
@@ -159,6 +181,12 @@ def _accepted(item: numbers.Reading, company: Company, tied: tuple[bool, bool], 
     return not unrelated or item.entity == CARD or item.alone or company.names(item.entity.removesuffix(LIKE))
 
 
+_TIES = np.isin(np.arange(256), np.frombuffer(b"-_/,.:#", dtype=np.uint8))
+_WORDLIKE = np.isin(
+    np.arange(256), np.frombuffer(b"0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@+", dtype=np.uint8)
+)
+_FEWEST = 7  # digits of a number worth reading
+_SEPARATORS = " .-/)"
 _CODED = frozenset(code.entity for code in CODES)
 _NUMBERED = frozenset({CARD, PHONE, *NATIONAL})
 _AMOUNT = re.compile(

@@ -16,10 +16,7 @@ import numpy as np
 import polars as pl
 
 from datalab.kernels.spans import Column, Span
-from datalab.services.scrubbing.catalogue import BIRTH_DATE, NAME, PHONE
-
-ATTRIBUTE = "attribute"
-"""Something of the same row's columns that is neither a name nor a number nor a date: an address, an account name."""
+from datalab.services.scrubbing.catalogue import ATTRIBUTE, BIRTH_DATE, NAME, PHONE
 
 _PARTICLES = "van|von|vom|zu|zur|de|der|den|des|del|della|di|da|do|dos|du|la|le|los|las|el|al|bin|ibn|ter|ten|te|af|av|und|y|e|i|of|the|st"
 _PARTICLE = re.compile(rf"(?:{_PARTICLES})\Z")
@@ -32,6 +29,7 @@ _LABELS = (
     r"(?:[Pp]atient(?:in|e|en|ka)?|[Pp]atiënt|[Pp]aciente|[Pp]aziente|[Pp]acjent(?:ka)?|[Nn]ame|[Ff]ull [Nn]ame|[Nn]om|[Nn]ombre|[Nn]ombre completo|[Nn]aam|"
     r"[Ii]mię i nazwisko|[Nn]ome|[Nn]ome e cognome|[Cc]lient|[Cc]ustomer|[Cc]ontact [Nn]ame|[Ss]igned|[Ss]incerely)\s?:"
 )
+_PLAIN_LABEL = re.compile(r"(?:\\[nrt])?(?!(?i:pati|paci|pazi|pacj))[^:.]*:")
 _UPPER = r"A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĞĠĢĤĦĨĪĬĮİĴĶĹĻĽĿŁŃŅŇŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽȘȚΑ-ΫА-Я"
 _WORD = rf"(?:[DLdl]['’]|O['’]|Mc|Mac)?[{_UPPER}](?:[\w’'\-]*[^\W\d_]|\.|(?![\w]))"  # noqa: RUF001
 _TITLED = re.compile(
@@ -52,6 +50,8 @@ def after_titles(texts: pl.Series, column: Column) -> Iterator[Span]:
     rows = np.flatnonzero(guard.to_numpy())
     for row, text in zip(rows.tolist(), texts.filter(guard), strict=True):
         for match in _TITLED.finditer(text):
+            if _PLAIN_LABEL.match(match[0]) and " " not in match[1].strip():
+                continue  # "Name: Click" is a program; "Name: Ann Lee" is a person
             start, end = match.span(1)
             end -= len(match[1]) - len(_POSSESSIVE.sub("", match[1]).rstrip("-'’"))  # noqa: RUF001
             if end > start:
@@ -164,12 +164,13 @@ def _occurrences(text: str, value: str) -> Iterator[tuple[int, int, str]]:
 
 def _whole_words(plain: str, needle: str) -> Iterator[tuple[int, int]]:
     words = needle.split()
+    numeric = all(word.isdigit() for word in words)  # "1985, 3/2" is the end of one date and the start of another
     at = plain.find(words[0])
     while at >= 0:
         end = at + len(words[0])
         for word in words[1:]:
             gap = end
-            while gap < len(plain) and gap - end < 3 and not plain[gap].isalnum():
+            while gap < len(plain) and gap - end < 3 and not plain[gap].isalnum() and not (numeric and plain[gap] == ","):
                 gap += 1
             if not plain.startswith(word, gap):
                 end = -1

@@ -22,8 +22,9 @@ _IP4 = re.compile(rb"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b")
 _IP6 = re.compile(rb"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,38}(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3})?")
 _HAS_DIGIT = re.compile(rb"[0-9]")
 _GLUED = re.compile(rb"[A-Za-z0-9_]")
+# No line feed in it: that is where the row before ends.
 _NUMBERING = re.compile(
-    rb"(?:\bv|version|release|section|sect|sec|chapter|clause|build|firmware|rev|abschnitt|kapitel|\xc2\xa7|rfc|iso)[\s.:#]*\Z",
+    rb"(?:(?:\bv|version|release|section|sect|sec|chapter|clause|build|firmware|rev|abschnitt|kapitel|\xc2\xa7|rfc|iso)[ .:#]*|[=<>~!]= ?)\Z",
     re.IGNORECASE,
 )
 
@@ -58,6 +59,7 @@ def ip6_addresses(text: bytes) -> Iterator[Span]:
         found = match[0].rstrip(b":") if not match[0].endswith(b"::") else match[0]
         if (
             found.count(b":") < 2
+            or (found.endswith(b"::") and found.count(b":") == 2)  # "depends on 1::", not a host
             or not _HAS_DIGIT.search(found)
             or _GLUED.search(text[max(match.start() - 1, 0) : match.start()])
         ):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from datalab.services.scrubbing import phones
-from datalab.services.scrubbing.catalogue import CARD, LIKE, NUMBERS, PHONE, NationalNumber, proof
+from datalab.services.scrubbing.catalogue import CARD, LIKE, NUMBERS, PHONE, REGIONS, NationalNumber, proof
 
 _SEPARATOR = rb"(?: [\-/] |[ .\-/]|[ .\-/]?[()]{1,2}[ .\-/]?)?"
 _CLUSTER = re.compile(rb"[0-9](?:" + _SEPARATOR + rb"[0-9]){6,59}")
@@ -22,9 +22,12 @@ _CLUSTER = re.compile(rb"[0-9](?:" + _SEPARATOR + rb"[0-9]){6,59}")
 _GROUP = re.compile(r"[0-9]+")
 _LONGEST_RUN = 9  # groups; no phone number is written in more
 _DATE = re.compile(
-    r"(?:(?:19|20)[0-9]{2}[./\- ][01]?[0-9][./\- ][0-3]?[0-9]|[0-3]?[0-9][./\- ][0-3]?[0-9][./\- ](?:19|20)[0-9]{2})(?![0-9])"
+    r"(?<![0-9])(?:(?:19|20)[0-9]{2}[./\- ][01]?[0-9][./\- ][0-3]?[0-9]|[0-3]?[0-9][./\- ][0-3]?[0-9][./\- ](?:19|20)[0-9]{2})(?![0-9])"
 )
-
+_AMERICAN = re.compile(r"(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[0-9]{3}[\-.][0-9]{4}")
+# "23/286-0129": Hungary writes area codes so, and leaves out its trunk prefix 06.
+_SLASHED = re.compile(r"(?:\([0-9]{1,5}\) ?/ ?|[0-9]{1,5} ?/ ?)[0-9]{3,4}[ \-]?[0-9]{2,5}")
+EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?[0-9]{1,6}\b")
 _DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]{4,}")
 _VERSION = re.compile(r"(?:[0-9]+\.)*[0-9]\.(?:[0-9]+\.)*[0-9]+|(?:[0-9]+\.){2,}[0-9]")
 
@@ -97,7 +100,7 @@ def clusters(text: bytes) -> Iterator[tuple[int, int]]:
         start = match.start()
         lead = text[max(start - 3, 0) : start]
         if lead.endswith((b"(", b"+", b"+ ")):
-            start -= 2 if lead.endswith((b"(+", b"+ ")) else 1
+            start -= 2 if lead.endswith((b"(+", b"+(", b"+ ")) else 1
         yield start, match.end()
 
 
@@ -181,30 +184,36 @@ def _phone(
 ) -> Iterator[Reading]:
     text = cluster[start:end]
     plus = "+" in text[:2]
-    if plus or digits.startswith("00"):
-        verdict = phones.international(digits if plus else digits[2:])
-        if verdict != phones.NO:
-            yield Reading(
-                start, end, PHONE, "" if plus or verdict == phones.VALID else PHONE, 5, alone=plus and verdict == phones.VALID
-            )
+    if plus or text.startswith(("00", "(")):
+        verdict = phones.international(digits.removeprefix("00"))
+        if plus and verdict != phones.NO:
+            yield Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID)
             return
-    if len(digits) > 13 or _DATE.match(text) or _DECIMAL.fullmatch(text) or _VERSION.fullmatch(text):
+        if verdict == phones.VALID or (verdict == phones.POSSIBLE and whole and len(sizes) > 2 and text.startswith("00")):
+            yield Reading(start, end, PHONE, "", 5)
+            return
+    if len(digits) > 13 or _DATE.search(text) or _DECIMAL.fullmatch(text) or _VERSION.fullmatch(text):
         return
-    grouped = len(sizes) > 1
-    single = not grouped and len(digits) >= 9
-    if digits[0] == "0":
-        # "(0341) 123456" and "014 0449873" are written as only phone numbers are, assigned or not.
-        written_so = whole and grouped and (text.startswith("(0") or (language is not None and len(digits) >= 9))
-        if written_so or phones.national(digits, language) == phones.VALID:
-            yield Reading(start, end, PHONE, "", 5, alone=single)
-            return
-    elif sizes == (3, 3, 4) and language in (None, "en") and phones.north_american(digits) and not text[3:4].isspace():
+    known = language in REGIONS
+    if whole and ((language in (None, "en") and _AMERICAN.fullmatch(text)) or (language == "hu" and _SLASHED.fullmatch(text))):
         yield Reading(start, end, PHONE, "", 4)
         return
-    elif language is not None and not phones.trunk_is_dialled(language):
-        verdict = phones.national(digits, language)
-        if verdict == phones.VALID and len(digits) >= 8:
-            yield Reading(start, end, PHONE, "", 3)
+    if digits[0] == "0":
+        # "(0341) 123456" and "014 0449873" are written as only phone numbers are, assigned or not.
+        written_so = whole and (
+            (len(sizes) > 1 and text.startswith("(0"))
+            or (known and (len(sizes) > 1 or digits[1] != "0") and 9 <= len(digits) <= 12)
+        )
+        if written_so or phones.national(digits, language) == phones.VALID:
+            yield Reading(start, end, PHONE, "", 5, alone=len(sizes) == 1 and len(digits) >= 9)
             return
+    elif (
+        known
+        and not phones.trunk_is_dialled(language)
+        and len(digits) >= 8
+        and phones.national(digits, language) == phones.VALID
+    ):
+        yield Reading(start, end, PHONE, "", 3)
+        return
     if whole and len(digits) <= 12:
         yield Reading(start, end, PHONE, PHONE, 3)

@@ -55,12 +55,6 @@ def national(digits: str, language: str | None) -> str:
     return POSSIBLE if 7 <= len(digits) <= 12 else NO
 
 
-@lru_cache(maxsize=65_536)
-def north_american(digits: str) -> bool:
-    """Whether ten digits are a valid number of the United States (area code, exchange, line)."""
-    return _plan("US").fullmatch(digits) is not None
-
-
 def trunk_is_dialled(language: str | None) -> bool:
     """Whether numbers in the regions of ``language`` start with a trunk 0, so that others are probably no phone numbers."""
     return all(_trunk(region) for region in REGIONS.get(language or "", _EVERYWHERE)[:1])

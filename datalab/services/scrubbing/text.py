@@ -28,7 +28,9 @@ from datalab.services.scrubbing.actions import (
 from datalab.services.scrubbing.catalogue import ALL
 from datalab.services.scrubbing.detect import find
 
-_PASSES = 4  # a number can come free when its neighbour goes; three rounds settled every text met so far
+_PASSES = 16  # a number can come free when its neighbour goes; three rounds settled every text met so far
+UNSETTLED = "scrubbing-unsettled"
+"""Code of rows in which every round found more: made to defeat the scrubber, or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Text(MapStep):
         require_text(schema, self.columns, step=self.name)
         require_columns(schema, self.names_from, step=self.name)
         beside = tuple(self.names_from)
-        if self.language is not None and len(self.language) != 2:
+        if self.language is not None and (len(self.language) != 2 or self.language in schema):
             require_text(schema, (self.language,), step=self.name)
             beside = (*beside, self.language)
         derivations = {
@@ -142,6 +144,8 @@ class Text(MapStep):
             rows = rows[sorted(unsettled.intersection(touched))]
             if not len(rows):
                 break
+        else:
+            fates[QUARANTINE].update(dict.fromkeys(where[rows].tolist(), UNSETTLED))
         return result
 
     def _decide(

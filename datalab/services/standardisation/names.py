@@ -18,154 +18,19 @@ from datalab.services.binding import require_text
 from datalab.services.standardisation.columns import names_of
 from datalab.services.standardisation.distinct import over_distinct
 
-_FORMS = [
-    "GmbH",
-    "mbH",
-    "AG",
-    "KG",
-    "KGaA",
-    "OHG",
-    "GbR",
-    "UG",
-    "eG",
-    "eK",
-    "eV",
-    "SE",
-    "SCE",
-    "SA",
-    "SAS",
-    "SASU",
-    "SARL",
-    "SÀRL",
-    "EURL",
-    "SCI",
-    "SNC",
-    "SCA",
-    "SpA",
-    "Srl",
-    "Sapa",
-    "Snc",
-    "BV",
-    "NV",
-    "CV",
-    "VOF",
-    "BVBA",
-    "SPRL",
-    "SRL",
-    "SCRL",
-    "ASBL",
-    "VZW",
-    "IVZW",
-    "Ltd",
-    "Limited",
-    "PLC",
-    "LLP",
-    "LLC",
-    "LP",
-    "Inc",
-    "Corp",
-    "Co",
-    "DAC",
-    "CLG",
-    "UC",
-    "Oy",
-    "Oyj",
-    "Ky",
-    "AB",
-    "HB",
-    "KB",
-    "ApS",
-    "AS",
-    "IS",
-    "IVS",
-    "OÜ",
-    "TÜ",
-    "UAB",
-    "MB",
-    "SIA",
-    "Kft",
-    "Zrt",
-    "Nyrt",
-    "Bt",
-    "Kkt",
-    "sro",
-    "as",
-    "spol",
-    "vos",
-    "ks",
-    "doo",
-    "dd",
-    "zoo",
-    "SKA",
-    "spk",
-    "Lda",
-    "SGPS",
-    "SL",
-    "SLU",
-    "SLL",
-    "ООД",
-    "ЕООД",
-    "АД",
-    "ЕАД",
-    "КД",
-    "ΑΕ",
-    "ΕΠΕ",
-    "ΙΚΕ",
-    "ΟΕ",
-    "ΕΕ",
-    "EPE",
-    "IKE",
-    "oo",
-    "OOD",
-    "EOOD",
-    "AD",
-    "EAD",
-    "EIRL",
-    "GIE",
-    "GEIE",
-    "EEIG",
-    "EWIV",
-    "Stiftung",
-]
-_FORM = {form.casefold(): form for form in _FORMS}
-_PARTICLES = frozenset(
-    "of and the for und der die das des dem für im in am an auf von vom zu zur zum et de la le les du aux en pour y e i da do dos das di"
-    " del della dei delle degli per con het een van voor te og for på och av ja a w z na pro ve si din şi și του της και των".casefold().split()
-)
-_FAMILY = frozenset(
-    [
-        "von",
-        "van",
-        "der",
-        "den",
-        "dem",
-        "de",
-        "la",
-        "le",
-        "du",
-        "da",
-        "di",
-        "del",
-        "della",
-        "dos",
-        "das",
-        "do",
-        "ter",
-        "ten",
-        "zu",
-        "zum",
-        "zur",
-        "af",
-        "av",
-        "bin",
-        "ibn",
-        "al",
-        "el",
-        "y",
-        "e",
-    ]
-)
-_LEADING_FORMS = frozenset(["as", "ab", "oü", "uab", "sia", "sc", "mb", "tü", "asbl", "vzw", "stiftung"])
+_FORMS = """GmbH mbH AG KG KGaA OHG GbR UG eG eK eV SE SCE SA SAS SASU SARL SÀRL EURL SCI SNC SCA SpA Srl Sapa Snc BV NV CV VOF
+BVBA SPRL SRL SCRL ASBL VZW IVZW Ltd Limited PLC LLP LLC LP Inc Corp Co DAC CLG UC Oy Oyj Ky AB HB KB ApS AS IS IVS OÜ
+TÜ UAB MB SIA Kft Zrt Nyrt Bt Kkt sro as spol vos ks doo dd zoo SKA spk Lda SGPS SL SLU SLL ООД ЕООД АД ЕАД КД ΑΕ ΕΠΕ
+ΙΚΕ ΟΕ ΕΕ EPE IKE oo OOD EOOD AD EAD EIRL GIE GEIE EEIG EWIV Stiftung"""
+_FORM = {form.casefold(): form for form in _FORMS.split()}
+_PARTICLE_WORDS = """a am an and auf aux av con da das de degli dei del della delle dem der des di die din do dos du e een en et
+for für het i im in ja la le les na och of og per pour pro på si te the und van ve vom von voor w y z zu zum
+zur şi și και τησ του των"""
+_PARTICLES = frozenset(_PARTICLE_WORDS.split())
+_FAMILY_WORDS = """af al av bin da das de del della dem den der di do dos du e el ibn la le ten ter van von y zu zum zur"""
+_FAMILY = frozenset(_FAMILY_WORDS.split())
+_LEADING_FORM_WORDS = """ab as asbl mb oü sc sia stiftung tü uab vzw"""
+_LEADING_FORMS = frozenset(_LEADING_FORM_WORDS.split())
 _ROMAN = re.compile(r"X{0,3}(?:IX|IV|V?I{0,3})")
 _DOUBLE = "[\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033]"
 _SINGLE = "[\u2018\u2019\u201a\u201b\u2032\u00b4`]"
@@ -243,14 +108,15 @@ def _rewritten(text: pl.Series, rewrite: object) -> pl.Series:
     rows = suspects.arg_true()
     if not rows.len():
         return plain
-    return plain.scatter(rows, pl.Series([rewrite(name) for name in plain.gather(rows).to_list()], dtype=pl.String))
+    return plain.clone().scatter(rows, pl.Series([rewrite(name) for name in plain.gather(rows).to_list()], dtype=pl.String))
 
 
 def _organisation_word(word: str, *, first: bool, shouted: bool) -> str:
     letters = "".join(_WORD.findall(word))
     form = _FORM.get(letters.casefold())
     if form and (not first or form.casefold() in _LEADING_FORMS):
-        return _with_case_of(word, form)
+        undotted = form.islower() and "." not in word  # "a.s." in Prague, "AS" in Tallinn
+        return _with_case_of(word, form.upper() if undotted else form)
     if not first and word.casefold() in _PARTICLES:
         return word.lower()
     if shouted and _is_abbreviation(word, letters):

@@ -58,6 +58,7 @@ class Text(MapStep):
 class Encoding(MapStep):
     """Repair mojibake in ``columns`` (``Ã©`` to ``é``, once or several times broken), only where the repair is certain.
 
+    Put it before ``Text``: a no-break space is often the second half of a broken letter, and is lost when white space collapses.
     Counts: ``mojibake-repaired``, and ``mojibake-left`` for values that look broken but cannot be repaired with certainty.
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from datalab.kernels.hashing import hash_array
 from datalab.model.step import ROW, SOURCE
 
 if TYPE_CHECKING:
@@ -82,13 +83,8 @@ def _keyed(frame: pl.DataFrame, columns: Sequence[str], subject: str, seed: int)
 
 
 def _hashed(column: pl.Series, seed: int) -> NDArray[np.uint64]:
-    """Return XXH3 of the text of each value; equal values, equal hash, in any frame and of any width."""
-    import xxhash
-
-    text = column.cast(pl.String).fill_null("")
-    names = text.unique(maintain_order=True)
-    hashes = pl.Series([xxhash.xxh3_64_intdigest(name.encode(), seed) for name in names], dtype=pl.UInt64)
-    return text.replace_strict(names, hashes, return_dtype=pl.UInt64).to_numpy()
+    """Return the hash of the text of each value; equal values, equal hash, in any frame and of any width."""
+    return hash_array(column.cast(pl.String).fill_null(""), seed)
 
 
 def _smallest(held: Sequence[pl.DataFrame], limit: int) -> pl.DataFrame:

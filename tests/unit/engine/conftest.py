@@ -83,7 +83,7 @@ class FirstByKey(KeyedStep):
         return Bound(schema, reads=frozenset({self.column}))
 
     def keys(self, frame, context):
-        return frame.select(key=pl.col(self.column).str.len_bytes().cast(pl.UInt64), value=self.column, *map(pl.col, IDENTITY))
+        return frame.select(*IDENTITY, key=pl.col(self.column).str.len_bytes().cast(pl.UInt64), value=self.column)
 
     def reduce(self, keys, context):
         late = pl.int_range(pl.len()).over("value") > 0

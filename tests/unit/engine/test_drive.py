@@ -88,6 +88,20 @@ def test_a_poison_row_is_quarantined_with_its_payload_and_nothing_else(bench):
     assert json.loads(record["payload"])["name"] == "poison"
 
 
+def test_a_quarantined_row_is_kept_as_it_was_before_the_step(bench):
+    from datalab.services.standardisation import Types
+
+    plan = bench.plan(people(50, r7="not a number"), [Types({"name": "integer"})], quarantine_limit=1.0)
+    bench.run(plan)
+    payloads = [
+        json.loads(r["payload"])
+        for p in bench.folder(plan).path("quarantine").rglob("*.parquet")
+        for r in pq.read_table(p).to_pylist()
+    ]
+
+    assert {"id": "7", "name": "not a number", "city": "Gent"} in payloads
+
+
 def test_a_row_that_kills_workers_is_quarantined_and_nothing_else(bench):
     plan = bench.plan(people(200, r150="deadly"), [Trips("name", "deadly", how="abort")], part_rows=64)
     done = bench.run(plan, attempts=1)

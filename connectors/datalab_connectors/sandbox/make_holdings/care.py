@@ -17,10 +17,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from datalab_connectors.sandbox.make_holdings import contacts, notes
-from datalab_connectors.sandbox.make_holdings.archive import HOLDINGS, TRUTH, write_lines
 from faker import Faker
 from faker.providers.address import it_IT
+
+from datalab_connectors.sandbox.make_holdings import contacts, notes
+from datalab_connectors.sandbox.make_holdings.archive import HOLDINGS, TRUTH, write_lines
 
 TARGET, SPANS = HOLDINGS / "care-events" / "bundles.ndjson.gz", TRUTH / "care-events.jsonl.gz"
 PATIENTS, SEED = 2000, 20261121

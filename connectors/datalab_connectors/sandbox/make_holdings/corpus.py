@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.pofile import read_po
+
 from datalab_connectors.sandbox.make_holdings.archive import share
 
 DECLARATIONS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from datalab_connectors.sandbox.make_holdings import contacts, national
 from stdnum import iban, luhn
+
+from datalab_connectors.sandbox.make_holdings import contacts, national
 
 
 def _valid_as_anything(value: str) -> bool:

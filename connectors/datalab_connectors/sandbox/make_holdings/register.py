@@ -18,6 +18,7 @@ import unicodedata
 from pathlib import Path
 
 import polars as pl
+
 from datalab_connectors.sandbox.make_holdings.archive import HOLDINGS, share, write_gzip
 
 LEI, NAME, COUNTRY, CATEGORY = "LEI", "Entity.LegalName", "Entity.LegalAddress.Country", "Entity.EntityCategory"

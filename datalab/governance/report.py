@@ -1,0 +1,307 @@
+"""The release report: one HTML file that a compliance officer reads on screen or on paper, without network and without JavaScript.
+
+Everything that is shown comes from `Evidence`; every figure carries the ledger's event it stands in (`datalab.governance.figures`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from datalab.governance.croissant import personal_data_in_words
+from datalab.governance.drawing import bar, fall_bar, graph
+from datalab.governance.evidence import Evidence
+from datalab.governance.figures import Figure, Markup, figure, over, said, share
+from datalab.governance.moments import made_at, published_at
+from datalab.governance.obligations import Status, as_of, duties, open_statements
+from datalab.governance.waterfall import Fall, counts, waterfall
+from datalab.model.event import Event
+from datalab.services.discovery.profile import SMALL_CELL
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_MOST_CATEGORIES = 6
+_MOST_EVENTS = 200
+_LONGEST = 160
+
+
+def render_report(evidence: Evidence) -> str:
+    """Return the report as HTML text."""
+    return _templates().get_template("report.html.j2").render(**_story(evidence))
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("datalab.governance", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["day"] = lambda moment: moment[:10]
+    environment.filters["minute"] = lambda moment: moment[:16].replace("T", " ") + " UTC" if moment else ""
+    environment.filters["definition"] = definition
+    environment.globals["Markup"] = Markup
+    return environment
+
+
+def definition(value: Any) -> str:
+    """Write a parameter for people: text as it is, the rest as short JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _story(evidence: Evidence) -> dict[str, Any]:
+    falls = waterfall(evidence)
+    head = evidence.events[-1] if evidence.events else None
+    return {
+        "evidence": evidence,
+        "pipeline": evidence.pipeline,
+        "release": evidence.pipeline.release,
+        "style": Markup(_template_text("report.css").replace("HEAD_HASH", head.hash[:32] if head else "")),
+        "verdict": _verdict(evidence),
+        "made_at": made_at(evidence),
+        "done": _run_figures(evidence),
+        "personal_data": personal_data_in_words(evidence),
+        "sources": _sources(evidence),
+        "splits": _splits(evidence),
+        "columns": _columns(evidence),
+        "graph": graph(evidence),
+        "falls": [(fall, fall_bar(fall, max(item.largest for item in falls))) for fall in falls],
+        "steps": _steps(evidence, falls),
+        "checks": _checks(evidence),
+        "findings": _findings(evidence),
+        "model": _model(evidence),
+        "decisions": [_decision(event) for event in evidence.of_type("decision.made")],
+        "duties": duties(evidence),
+        "statuses": list(Status),
+        "as_of": as_of(),
+        "open_statements": open_statements(evidence),
+        "head": head,
+        "timeline": _timeline(evidence),
+        "reference": f"{evidence.pipeline.name}@{evidence.version}" if evidence.version else evidence.pipeline.name,
+    }
+
+
+def _verdict(evidence: Evidence) -> dict[str, Any]:
+    gate, approved = evidence.last("gate.decided"), evidence.last("release.approved")
+    if evidence.version and approved is not None:
+        note = said(approved, "note") if approved.body.get("note") else None
+        return {
+            "word": "Approved", "tone": "good", "by": approved.actor, "at": published_at(evidence), "reasons": [note] if note else []
+        }  # fmt: skip
+    if gate is None:
+        return {"word": "Not judged yet", "tone": "fair", "by": "", "at": "", "reasons": []}
+    if gate.body["passed"]:
+        return {"word": "Releasable, waiting for approval", "tone": "fair", "by": "", "at": gate.at, "reasons": []}
+    reasons = [said(gate, "reasons", place) for place in range(len(gate.body["reasons"]))]
+    return {"word": "Withheld", "tone": "bad", "by": "", "at": gate.at, "reasons": reasons}
+
+
+def _run_figures(evidence: Evidence) -> dict[str, Any] | None:
+    """The figures of the summary, from ``run.done`` and ``plan.made``; None while the run is not done."""
+    done, plan = evidence.last("run.done"), evidence.last("plan.made")
+    if done is None:
+        return None
+    found: dict[str, Any] = {name: figure(done, "totals", name) for name in done.body["totals"]}
+    found |= {
+        "shards": figure(done, "shards"),
+        "bytes": figure(done, "bytes", form="bytes"),
+        "seconds": figure(done, "milliseconds", form="seconds"),
+        "memory": figure(done, "peak_bytes", form="bytes"),
+        "resumed": figure(done, "resumed_parts"),
+        "passed": figure(done, "checks", "passed"),
+        "failed": figure(done, "checks", "failed"),
+        "columns": figure(plan, "columns_out") if plan else None,
+    }
+    return found
+
+
+def _sources(evidence: Evidence) -> list[dict[str, Any]]:
+    landed = {event.subject: event for event in evidence.of_type("object.landed")}
+    agreed = {event.subject: event for event in evidence.of_type("agreement.concluded")}
+    rows: list[dict[str, Any]] = []
+    for agreement in evidence.agreements:
+        offer = next(
+            (o for o in evidence.offers if (o.connector, o.dataset_id) == (agreement.connector, agreement.dataset_id)), None
+        )
+        objects = {item.sha256: item for item in evidence.objects if item.agreement_id == agreement.id}
+        rows.append(
+            {
+                "agreement": agreement,
+                "offer": offer,
+                "event": agreed.get(agreement.id),
+                "objects": [
+                    (item, figure(landed[digest], "bytes", form="bytes"), landed[digest])
+                    for digest, item in objects.items()
+                    if digest in landed
+                ],
+            }
+        )
+    return rows
+
+
+def _splits(evidence: Evidence) -> list[tuple[str, Figure, Figure, Markup]]:
+    done = evidence.last("run.done")
+    if done is None:
+        return []
+    kept = done.body["totals"]["kept"]
+    return [
+        (name, figure(done, "splits", name), share(done, ("splits", name), ("totals", "kept")), bar(rows, kept))
+        for name, rows in done.body["splits"].items()
+    ]
+
+
+def _columns(evidence: Evidence) -> list[dict[str, Any]]:
+    """The released columns with origin, missing share and distribution. Masked columns and small cells show no category."""
+    profile = evidence.last("profile.made")
+    origins = {item["column"]: item for item in evidence.lineage}
+    rows: list[dict[str, Any]] = []
+    for column in evidence.schema:
+        name = column["name"]
+        origin = origins.get(name, {"inputs": (), "steps": (), "kind": "", "masked": False, "description": ""})
+        measured = profile.body["columns"].get(name) if profile is not None else None
+        rows.append(
+            {
+                "name": name,
+                "type": column["type"],
+                "origin": origin,
+                "missing": _missing(profile, name) if profile is not None and measured is not None else None,
+                "categories": _categories(profile, name, measured, hidden=origin["masked"] and not evidence.synthetic)
+                if profile is not None and measured is not None
+                else [],
+                "more": bool(measured) and (measured["suppressed"] > 0 or len(measured["categories"]) > _MOST_CATEGORIES),
+            }
+        )
+    return rows
+
+
+def _missing(profile: Event, name: str) -> tuple[Figure, Markup]:
+    place = ("columns", name)
+    body = profile.body["columns"][name]
+    return share(profile, (*place, "nulls"), (*place, "rows")), bar(body["nulls"], body["rows"], "dropped")
+
+
+def _categories(
+    profile: Event | None, name: str, measured: Mapping[str, Any], *, hidden: bool
+) -> list[tuple[str, Figure, Markup]]:
+    if profile is None or hidden:
+        return []
+    largest = max((rows for _, rows in measured["categories"]), default=0)
+    return [
+        (value, figure(profile, "columns", name, "categories", place, 1), bar(rows, largest))
+        for place, (value, rows) in enumerate(measured["categories"][:_MOST_CATEGORIES])
+        if rows >= SMALL_CELL
+    ]
+
+
+def _steps(evidence: Evidence, falls: tuple[Fall, ...]) -> list[dict[str, Any]]:
+    by_label = {fall.label: fall for fall in falls}
+    return [
+        {
+            **step,
+            "fall": by_label.get(step["label"]),
+            "counts": counts(evidence, step["label"]),
+            "columns": [item["column"] for item in evidence.lineage if step["label"] in item["steps"]],
+        }
+        for step in evidence.steps
+    ]
+
+
+def _checks(evidence: Evidence) -> list[dict[str, Any]]:
+    event = evidence.last("checks.evaluated")
+    if event is None:
+        return []
+    configured = [item.get("expectation_config", {}) for item in (evidence.checks or {}).get("results", ())]
+    rows: list[dict[str, Any]] = []
+    for place, result in enumerate(event.body["results"]):
+        asked = configured[place] if place < len(configured) else {}
+        at = ("results", place)
+        observed = bool(result["observed"])
+        rows.append(
+            {
+                "title": result["expectation"],
+                "severity": result["severity"],
+                "success": result["success"],
+                "expected": {key: value for key, value in asked.get("kwargs", {}).items() if value is not None},
+                "observed": figure(event, *at, "observed", form="count") if observed else None,
+                "unexpected": _optional(event, result, at, "unexpected_count"),
+                "missing": _optional(event, result, at, "missing_count"),
+                "of": _optional(event, result, at, "element_count"),
+                "engine": result["engine"],
+                "event": event,
+            }
+        )
+    return rows
+
+
+def _optional(event: Event, result: Mapping[str, Any], at: tuple[str | int, ...], name: str) -> Figure | None:
+    return figure(event, *at, name) if result.get(name) is not None else None
+
+
+def _findings(evidence: Evidence) -> list[dict[str, Any]]:
+    """What the scrubbing steps counted: {step, action, entity, rows}. Counts are named ``action:entity``."""
+    found: list[dict[str, Any]] = []
+    for step in evidence.steps:
+        if step["service"] == "scrubbing":
+            for name, number in sorted(counts(evidence, step["label"]).items()):
+                action, _, entity = name.partition(":")
+                found.append(
+                    {"step": step["label"], "action": action if entity else "", "entity": entity or action, "number": number}
+                )
+    largest = max((item["number"].number for item in found), default=0.0)
+    return [{**item, "bar": bar(item["number"].number, largest)} for item in found]
+
+
+def _model(evidence: Evidence) -> dict[str, Any] | None:
+    event = evidence.last("model.fitted")
+    if event is None:
+        return None
+    tests = [
+        {
+            "name": test["name"],
+            "value": figure(event, "privacy", place, "value", form="text"),
+            "threshold": figure(event, "privacy", place, "threshold", form="text"),
+            "passed": test["passed"],
+            "meaning": said(event, "privacy", place, "meaning"),
+        }
+        for place, test in enumerate(event.body["privacy"])
+    ]
+    quality = [
+        (name, figure(event, "quality", name, form="text")) for name, value in event.body["quality"].items() if _scalar(value)
+    ]
+    return {"tests": tests, "trained_on": figure(event, "trained_on"), "quality": quality, "event": event}
+
+
+def _scalar(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def _decision(event: Event) -> dict[str, Any]:
+    return {
+        "event": event,
+        "door": event.body["door"],
+        "permitted": event.body["permitted"],
+        "target": event.body["target"],
+        "duties": event.body["duties"],
+        "subject": event.subject,
+        "reasons": [said(event, "reasons", place) for place in range(len(event.body["reasons"]))],
+    }
+
+
+def _timeline(evidence: Evidence) -> list[Event]:
+    """The events without the lists of parts; of very many, the first and the last."""
+    events = [event for event in evidence.events if event.type != "parts.done"]
+    return events if len(events) <= _MOST_EVENTS else [*events[: _MOST_EVENTS // 2], *events[-_MOST_EVENTS // 2 :]]
+
+
+def _template_text(name: str) -> str:
+    from importlib.resources import files
+
+    return files("datalab.governance").joinpath("templates", name).read_text(encoding="utf-8")
