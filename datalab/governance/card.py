@@ -80,8 +80,10 @@ def card(evidence: Evidence) -> str:
         "## Evidence",
         "",
         "- [Report](governance/report.html): what was done, figure by figure, with the ledger's events",
-        "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
-        "[OpenLineage](governance/lineage.openlineage.jsonl)",
+        (
+            "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
+            "[OpenLineage](governance/lineage.openlineage.jsonl)"
+        ),
         "- [Checks](governance/checks.json), [policies](governance/policy.jsonld), [ledger](governance/ledger.jsonl)",
         "",
         f"Check every byte of it: `datalab verify {reference}`",
@@ -96,8 +98,10 @@ def terms(evidence: Evidence) -> str:
     lines = [
         f"# Terms of {plain(pipeline.title)}",
         "",
-        "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
-        "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts.",
+        (
+            "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
+            "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts."
+        ),
         "",
         "## What the terms say",
         "",
