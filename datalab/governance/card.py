@@ -10,7 +10,7 @@ from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|])")
 _SIZES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
@@ -80,8 +80,10 @@ def card(evidence: Evidence) -> str:
         "## Evidence",
         "",
         "- [Report](governance/report.html): what was done, figure by figure, with the ledger's events",
-        "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
-        "[OpenLineage](governance/lineage.openlineage.jsonl)",
+        (
+            "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
+            "[OpenLineage](governance/lineage.openlineage.jsonl)"
+        ),
         "- [Checks](governance/checks.json), [policies](governance/policy.jsonld), [ledger](governance/ledger.jsonl)",
         "",
         f"Check every byte of it: `datalab verify {reference}`",
@@ -96,8 +98,10 @@ def terms(evidence: Evidence) -> str:
     lines = [
         f"# Terms of {plain(pipeline.title)}",
         "",
-        "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
-        "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts.",
+        (
+            "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
+            "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts."
+        ),
         "",
         "## What the terms say",
         "",
@@ -140,7 +144,8 @@ def terms(evidence: Evidence) -> str:
 
 def plain(text: str) -> str:
     """Return foreign text for Markdown: one line, with the characters that Markdown and HTML would act on escaped."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _front_matter(evidence: Evidence) -> list[str]:

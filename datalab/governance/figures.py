@@ -153,7 +153,7 @@ def shown(value: str, form: str) -> str:
     """Write a value for people: thousands set off, bytes and milliseconds in a fitting unit, shares in per cent."""
     if form == "bytes":
         number, unit = float(value), "B"
-        for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the unit that was reached is used below
+        for unit in ("B", "kB", "MB", "GB", "TB"):
             if number < 1000 or unit == "TB":
                 break
             number /= 1000
@@ -252,8 +252,10 @@ def _member(body: Any, members: str) -> Any:
         plain, place, quoted = match.groups()
         if place is not None:
             body = body[int(place)]
+        elif quoted is not None:
+            body = body[re.sub(r"\\(.)", r"\1", quoted)]
         else:
-            body = body[plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted)]
+            body = body[plain]
     return body
 
 

@@ -257,7 +257,12 @@ def example(
         agreements=agreements,
         objects=objects,
         events=tuple(events),
-        checks={"success": False, "suite_name": "service-messages", "results": [], "statistics": {"evaluated_expectations": 4}},
+        checks={
+            "success": False,
+            "suite_name": "service-messages",
+            "results": _gx_results(),
+            "statistics": {"evaluated_expectations": 4},
+        },
         terms=(
             "You may use the data, if the purpose is https://w3id.org/dpv#ScientificResearch.",
             "Duty: anonymise the data before it is passed on.",
@@ -527,6 +532,16 @@ def _checks(rows):
         check("expect_column_values_to_be_between(rating)", True, unexpected=0, missing=0),
         check("expect_column_values_to_not_be_null(country)", False, "warning", unexpected=27),
     ]
+
+
+def _gx_results():
+    kwargs = (
+        {"min_value": 2000, "max_value": 5000},
+        {"column": "message"},
+        {"column": "rating", "min_value": 1, "max_value": 5},
+        {"column": "country"},
+    )
+    return [{"success": place < 3, "expectation_config": {"type": "…", "kwargs": given}} for place, given in enumerate(kwargs)]
 
 
 def _profile(rows, schema):
