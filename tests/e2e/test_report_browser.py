@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from datalab.governance.ledger import SqliteLedger
 from datalab.governance.report import render_report
+from tests.unit.governance.evidence_example import example
 
 pytestmark = pytest.mark.browser
 _BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -20,7 +19,6 @@ _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
-_EXAMPLE = Path(__file__).parents[1] / "unit" / "governance" / "evidence_example.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +26,8 @@ def page(tmp_path_factory):
     if _BROWSER is None:
         pytest.skip("no Chromium is installed")
     place = tmp_path_factory.mktemp("browser")
-    name = "governance_evidence_example"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, _EXAMPLE)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
     with SqliteLedger(place / "ledger.sqlite") as ledger:
-        evidence = sys.modules[name].example(place / "release", ledger)
+        evidence = example(place / "release", ledger)
     path = place / "report.html"
     path.write_text(render_report(evidence), encoding="utf-8")
     return path

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from datalab.governance import write_governance
 from datalab.governance.ledger import SqliteLedger
-
-_EXAMPLE = Path(__file__).parents[2] / "unit" / "governance" / "evidence_example.py"
-
-
-def _load():
-    name = "governance_evidence_example"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, _EXAMPLE)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+from tests.unit.governance.evidence_example import example
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +17,7 @@ def written(tmp_path_factory):
     """(folder, evidence) of an approved example release."""
     place = tmp_path_factory.mktemp("exports")
     with SqliteLedger(place / "ledger.sqlite") as ledger:
-        evidence = _load().example(place / "release", ledger)
+        evidence = example(place / "release", ledger)
     write_governance(evidence, place / "release")
     return place / "release", evidence
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from datalab.governance.ledger import SqliteLedger
-
-
-def _load():
-    """Load the example beside this file once, under one name, so that its classes stay the same in all tests."""
-    name = "governance_evidence_example"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("evidence_example.py"))
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+from tests.unit.governance import evidence_example
 
 
 @pytest.fixture(scope="session")
 def made():
     """The module of the example, for its constants and its makers."""
-    return _load()
+    return evidence_example
 
 
 @pytest.fixture
