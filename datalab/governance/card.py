@@ -52,8 +52,8 @@ def card(evidence: Evidence) -> str:
         "",
         "## Columns",
         "",
-        "| column | type | from | how |",
-        "|---|---|---|---|",
+        "| column | type | from | how | personal data |",
+        "|---|---|---|---|---|",
         *_columns(evidence),
         "",
         "## Where it comes from",
@@ -181,11 +181,16 @@ def _columns(evidence: Evidence) -> list[str]:
     lines: list[str] = []
     for column in evidence.schema:
         origin = origins.get(column["name"], {"inputs": (), "description": "", "masked": False, "kind": ""})
-        how = origin["description"] or str(origin["kind"]).lower()
-        masked = " (personal data removed or hidden)" if origin["masked"] else ""
-        inputs = ", ".join(plain(name) for name in origin["inputs"])
-        lines.append(f"| {plain(column['name'])} | {plain(column['type'])} | {inputs} | {plain(how)}{masked} |")
+        how = origin["description"] or ("as it came" if origin["kind"] == "IDENTITY" else str(origin["kind"]).lower())
+        masked = "removed or hidden" if origin["masked"] else ""
+        inputs = ", ".join(_code(name) for name in origin["inputs"])
+        lines.append(f"| {_code(column['name'])} | {_code(column['type'])} | {inputs} | {plain(how)} | {masked} |")
     return lines
+
+
+def _code(name: str) -> str:
+    """A name as code in a table cell: no backtick or bar may end it early."""
+    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def _step(step: Any) -> str:

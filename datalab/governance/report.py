@@ -52,6 +52,7 @@ def _templates() -> Environment:
     environment.filters["day"] = lambda moment: moment[:10]
     environment.filters["minute"] = lambda moment: moment[:16].replace("T", " ") + " UTC" if moment else ""
     environment.filters["definition"] = definition
+    environment.filters["breakable"] = breakable
     environment.filters["duration"] = duration
     environment.globals["Markup"] = Markup
     return environment
@@ -63,6 +64,11 @@ def duration(iso: str) -> Markup:
     match = re.fullmatch(r"P([0-9]+)([DWMY])", iso)
     text = f"{match[1]} {words[match[2]]}" if match else iso
     return Markup(f'<time datetime="{escape(iso)}">{escape(text)}</time>')
+
+
+def breakable(name: str) -> Markup:
+    """Let a long name break after its underscores and nowhere else."""
+    return Markup(escape(name).replace("_", "_<wbr>"))
 
 
 def definition(value: Any) -> str:
@@ -245,7 +251,7 @@ def _checks(evidence: Evidence) -> list[dict[str, Any]]:
                 "severity": result["severity"],
                 "success": result["success"],
                 "expected": {key: value for key, value in asked.get("kwargs", {}).items() if value is not None},
-                "observed": figure(event, *at, "observed", form="count") if short else None,
+                "observed": figure(event, *at, "observed", form="decimal" if "." in observed else "count") if short else None,
                 "beside": bool(observed),
                 "unexpected": _optional(event, result, at, "unexpected_count"),
                 "missing": _optional(event, result, at, "missing_count"),

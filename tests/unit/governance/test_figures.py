@@ -87,7 +87,7 @@ def test_digits_outside_what_explains_them_are_found():
 @pytest.mark.parametrize(
     ("value", "form", "text"),
     [("0", "count", "0"), ("1234567", "count", "1 234 567"), ("[1, 2]", "count", "[1, 2]"), ("999", "bytes", "999 B"), ("1000", "bytes", "1.0 kB"),
-     ("2500000000000000", "bytes", "2500.0 TB"), ("8412", "seconds", "8.4 s"), ("12.5", "share", "12.5 %"), ("0.0120", "text", "0.0120")],
+     ("2500000000000000", "bytes", "2500.0 TB"), ("8412", "seconds", "8.4 s"), ("12.5", "share", "12.5 %"), ("88.00303924", "decimal", "88.003"), ("1e-7", "decimal", "1e-7"), ("0.0120", "text", "0.0120")],
 )  # fmt: skip
 def test_values_are_written_for_people(value, form, text):
     assert shown(value, form) == text
