@@ -11,11 +11,13 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Self
 
 from datalab.engine.folder import RunFolder
@@ -165,9 +167,12 @@ def _start(folder: RunFolder, memory_mb: int) -> _Worker:
     process = context.Process(target=_serve, args=(theirs, folder, memory_mb), daemon=True, name="datalab-worker")
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)  # read once, when the child imports its libraries
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
     try:
         process.start()
     finally:
+        sys.modules["__main__"] = main
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     theirs.close()
