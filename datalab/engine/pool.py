@@ -210,6 +210,7 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int) -> None:
             pipe.send(answer)
         except OSError:
             return
+        pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
 
 
 def _probe(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
