@@ -1,13 +1,16 @@
 # Everything happens in develop.py; without make, use: python3 develop.py VERB
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: demo test dev check lock clean help
+.PHONY: demo test test-slow dev check lock clean help
 
 demo: ## run the demo: from offers in a sandbox data space to approved releases
 	@$(PYTHON) develop.py demo $(ARGS)
 
 test: ## run the tests (ARGS="-k name" goes to pytest)
 	@$(PYTHON) develop.py test $(ARGS)
+
+test-slow: ## run the slow tests: whole processes killed and resumed, servers, memory
+	@$(PYTHON) develop.py test-slow $(ARGS)
 
 dev: ## open Dagster's web page on the pipelines
 	@$(PYTHON) develop.py dev $(ARGS)
@@ -22,4 +25,4 @@ clean: ## remove .venv and caches; the lab's data stays
 	@$(PYTHON) develop.py clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -95,9 +95,15 @@ def dev(rest: list[str]) -> int:
 
 
 def test(rest: list[str]) -> int:
-    """Run the tests."""
+    """Run the tests, but for the slow ones."""
     install("dev")
-    return run([VENV / "bin" / "python", "-m", "pytest", *rest])
+    return run([VENV / "bin" / "python", "-m", "pytest", "-m", "not slow", *rest])
+
+
+def test_slow(rest: list[str]) -> int:
+    """Run the slow tests: whole processes killed and resumed, servers, memory."""
+    install("dev")
+    return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow", *rest])
 
 
 def check(rest: list[str]) -> int:
@@ -154,6 +160,7 @@ VERBS = {
     "setup": (setup, "make .venv and install the locked packages (setup dev: the developers' too)"),
     "demo": (demo, "run the demo: from offers in a sandbox data space to approved releases"),
     "test": (test, "run the tests; arguments go to pytest"),
+    "test-slow": (test_slow, "run the slow tests: kills, servers, memory"),
     "dev": (dev, "open Dagster's web page on the pipelines"),
     "check": (check, "style, format, types and import rules"),
     "lock": (lock, "write requirements/*.txt anew (needs uv; --upgrade for newer versions)"),

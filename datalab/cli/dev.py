@@ -80,7 +80,9 @@ def _dagster(settings: Settings, home: Path, host: str, port: int) -> Iterator[s
     """Start web server, daemon and code server; end them all on the way out."""
     arguments = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-d", str(settings.root)]
     arguments += ["-h", host, "-p", str(port), "--log-level", "warning"]
-    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    # Dagster would like "dg dev" to be used, which needs a developer's package.
+    quiet = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:Function `dev_command` is superseded"]))
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": quiet}
     # Its own process group: Ctrl-C reaches us first, and one signal to the group ends whatever is left.
     process = subprocess.Popen(arguments, cwd=settings.root, env=environment, start_new_session=True)
     try:
@@ -91,24 +93,28 @@ def _dagster(settings: Settings, home: Path, host: str, port: int) -> Iterator[s
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End Dagster and its children: asked first, then made to."""
-    for number, patience in ((signal.SIGINT, _SECONDS_TO_END), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave children behind
+    for number, patience in ((signal.SIGTERM, _SECONDS_TO_END), (signal.SIGKILL, 5)):
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGKILL)  # what Dagster left behind; a run resumes from its receipts
 
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Take a polite end (SIGTERM, a closed terminal) as Ctrl-C, so that no child outlives us."""
+    """Take a polite end (SIGTERM, a closed terminal) as Ctrl-C, so that no child outlives us.
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    SIGINT is named too: a shell starts background jobs with it ignored.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -73,6 +73,7 @@ def group() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become two or three plain lines and an exit code."""
     os.umask(0o077)
+    output = sys.stdout
     try:
         result: Any = group.main(args=arguments, prog_name="datalab", standalone_mode=False)
     except click.exceptions.Abort:
@@ -82,9 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit:
+        if sys.stdout is not output:  # click put another in its place because the reader went away: that is no failure
+            sys.exit(0)
+        raise
     except Exception as error:
         from datalab.errors import DatalabError
 

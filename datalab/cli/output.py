@@ -29,13 +29,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(columns))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 140
-    Console(highlight=False, width=width, markup=False).print(table)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160, markup=False)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n" + "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
 class ConsoleFace:

@@ -86,7 +86,7 @@ class _Run:
     def work(self, stage: Stage, details: Sequence[dict[str, Any]]) -> list[Receipt]:
         """Work off the parts that have no receipt yet; return all receipts in the order of the parts."""
         tasks = [Task(stage.number, part, detail) for part, detail in enumerate(details)]
-        receipts = [self.folder.receipt(stage.number, task.part) for task in tasks]
+        receipts = [self.folder.receipt(stage.number, task.part, deep=True) for task in tasks]
         missing = [task for task in tasks if receipts[task.part] is None]
         self.resumed += len(tasks) - len(missing)
         self.watcher.stage(stage, len(tasks), len(tasks) - len(missing))

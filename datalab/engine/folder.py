@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from datalab.engine.plan import Plan
 
-_BLOCK = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -160,22 +158,10 @@ def disk_error(error: OSError, path: Path) -> RunFailed:
     )
 
 
-def sync_folder(path: Path) -> None:
-    """Make renames in ``path`` durable."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hex."""
-    hasher = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _layout() -> pl.CompatLevel:

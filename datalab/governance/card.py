@@ -10,7 +10,7 @@ from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|])")
 _SIZES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
@@ -52,8 +52,8 @@ def card(evidence: Evidence) -> str:
         "",
         "## Columns",
         "",
-        "| column | type | from | how |",
-        "|---|---|---|---|",
+        "| column | type | from | how | personal data |",
+        "|---|---|---|---|---|",
         *_columns(evidence),
         "",
         "## Where it comes from",
@@ -80,8 +80,10 @@ def card(evidence: Evidence) -> str:
         "## Evidence",
         "",
         "- [Report](governance/report.html): what was done, figure by figure, with the ledger's events",
-        "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
-        "[OpenLineage](governance/lineage.openlineage.jsonl)",
+        (
+            "- [Croissant](croissant.json), [DCAT-AP](governance/dcat.jsonld), [PROV-O](governance/provenance.jsonld), "
+            "[OpenLineage](governance/lineage.openlineage.jsonl)"
+        ),
         "- [Checks](governance/checks.json), [policies](governance/policy.jsonld), [ledger](governance/ledger.jsonl)",
         "",
         f"Check every byte of it: `datalab verify {reference}`",
@@ -96,8 +98,10 @@ def terms(evidence: Evidence) -> str:
     lines = [
         f"# Terms of {plain(pipeline.title)}",
         "",
-        "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
-        "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts.",
+        (
+            "The terms of all sources hold together: where they differ, the stricter one counts. The policies themselves, word for word, are in "
+            "`governance/policy.jsonld`; where these sentences and a policy differ, the policy counts."
+        ),
         "",
         "## What the terms say",
         "",
@@ -140,7 +144,8 @@ def terms(evidence: Evidence) -> str:
 
 def plain(text: str) -> str:
     """Return foreign text for Markdown: one line, with the characters that Markdown and HTML would act on escaped."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _front_matter(evidence: Evidence) -> list[str]:
@@ -176,11 +181,16 @@ def _columns(evidence: Evidence) -> list[str]:
     lines: list[str] = []
     for column in evidence.schema:
         origin = origins.get(column["name"], {"inputs": (), "description": "", "masked": False, "kind": ""})
-        how = origin["description"] or str(origin["kind"]).lower()
-        masked = " (personal data removed or hidden)" if origin["masked"] else ""
-        inputs = ", ".join(plain(name) for name in origin["inputs"])
-        lines.append(f"| {plain(column['name'])} | {plain(column['type'])} | {inputs} | {plain(how)}{masked} |")
+        how = origin["description"] or ("as it came" if origin["kind"] == "IDENTITY" else str(origin["kind"]).lower())
+        masked = "removed or hidden" if origin["masked"] else ""
+        inputs = ", ".join(_code(name) for name in origin["inputs"])
+        lines.append(f"| {_code(column['name'])} | {_code(column['type'])} | {inputs} | {plain(how)} | {masked} |")
     return lines
+
+
+def _code(name: str) -> str:
+    """A name as code in a table cell: no backtick or bar may end it early."""
+    return "`" + " ".join(name.split()).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def _step(step: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at, started_at
-from datalab.governance.names import agreement_iri, lab_iri, licence_iri, object_iri, offer_iri, release_iri, run_iri
+from datalab.governance.names import agreement_iri, lab_iri, licence_iris, object_iri, offer_iri, release_iri, run_iri
 
 _TYPED = {
     "citeAs": "cr:citeAs", "column": "cr:column", "conformsTo": "dct:conformsTo", "containedIn": "cr:containedIn",
@@ -64,6 +64,7 @@ _SIMPLE = {
 def croissant(evidence: Evidence) -> dict[str, Any]:
     """Return the Croissant document of a release or candidate."""
     pipeline, release = evidence.pipeline, evidence.pipeline.release
+    licences = licence_iris(release.licence)
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -73,7 +74,7 @@ def croissant(evidence: Evidence) -> dict[str, Any]:
         "alternateName": pipeline.title,
         "description": release.description,
         "url": release_iri(evidence),
-        "license": licence_iri(release.licence),
+        "license": licences[0] if len(licences) == 1 else licences,
         "creator": {"@type": "sc:Organization", "name": release.creator},
         "publisher": {"@type": "sc:Organization", "@id": lab_iri(evidence), "name": evidence.lab},
         "datePublished": published_at(evidence)[:10],

@@ -10,8 +10,7 @@ from typing import Any
 from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at, started_at
-from datalab.governance.names import agreement_iri, lab_iri, licence_iri, offer_iri, release_iri, run_iri
-from datalab.model.agreement import Agreement
+from datalab.governance.names import agreement_iri, lab_iri, licence_iris, offer_iri, release_iri, run_iri
 
 CONTEXT = {
     "adms": "http://www.w3.org/ns/adms#",
@@ -75,6 +74,7 @@ def _dataset(evidence: Evidence) -> dict[str, Any]:
 
 def _distribution(evidence: Evidence) -> dict[str, Any]:
     iri = release_iri(evidence)
+    licences = licence_iris(evidence.pipeline.release.licence)
     size = str(sum(shard.bytes for shard in evidence.shards))
     return {
         "@id": f"{iri}#parquet",
@@ -83,7 +83,7 @@ def _distribution(evidence: Evidence) -> dict[str, Any]:
         "dct:description": _text("The path and SHA-256 of every shard stand in manifest.json and croissant.json."),
         "dcat:accessURL": {"@id": iri, "@type": "rdfs:Resource"},
         "dct:license": {
-            "@id": licence_iri(evidence.pipeline.release.licence),
+            "@id": licences[0] if len(licences) == 1 else f"{iri}#licence",
             "@type": "dct:LicenseDocument",
             "skos:notation": evidence.pipeline.release.licence,
         },
@@ -93,9 +93,13 @@ def _distribution(evidence: Evidence) -> dict[str, Any]:
         },
         "dcat:byteSize": {"@value": size, "@type": "xsd:nonNegativeInteger"},
         "dct:rights": {"@type": "dct:RightsStatement", "rdfs:label": [_text(sentence) for sentence in evidence.terms]},
-        "odrl:hasPolicy": [
-            {"@id": agreement_iri(agreement), "@type": "odrl:Policy"} for agreement in _once(evidence.agreements)
-        ],
+        "odrl:hasPolicy": {
+            "@id": f"{iri}#terms",
+            "@type": ["odrl:Policy", "odrl:Set"],
+            "odrl:inheritFrom": [
+                {"@id": agreement_iri(agreement), "@type": "odrl:Policy"} for agreement in evidence.agreements
+            ],
+        },
     }
 
 
@@ -131,10 +135,6 @@ def _provenance(evidence: Evidence) -> str:
     steps = ", ".join(dict.fromkeys(step["service"] for step in evidence.steps)) or "no step"
     sources = "; ".join(f"{offer.title} from {offer.holder}" for offer in evidence.offers)
     return f"Prepared by {evidence.lab} from: {sources}. Services applied: {steps}. {personal_data_in_words(evidence)}"
-
-
-def _once(agreements: tuple[Agreement, ...]) -> list[Agreement]:
-    return list({agreement.id: agreement for agreement in agreements}.values())
 
 
 def _text(words: str) -> dict[str, str]:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from html import escape
 
 from datalab.governance.evidence import Evidence
-from datalab.governance.figures import Figure, Markup, figure, over
-from datalab.governance.waterfall import Fall
+from datalab.governance.figures import Markup, figure, over
+from datalab.governance.waterfall import Fall, split_order
 
 _WIDTH = 960
 _BOX = 256
 _PANEL = 288
 _ROW = 26
 _HEAD = 40
-_LONGEST = 33
+_LONGEST = 32
+_LONGEST_HEAD = 27
 
 
 def bar(part: float, whole: float, kind: str = "kept") -> Markup:
@@ -30,12 +31,14 @@ def fall_bar(fall: Fall, largest: float) -> Markup:
     """Return one line of the waterfall: rows kept, then dropped, then quarantined, on the scale of the largest line."""
     made = fall.made.number if fall.made else 0
     kept = fall.after.number - made
+    dropped = fall.dropped.number if fall.dropped else 0
+    quarantined = fall.quarantined.number if fall.quarantined else 0
     place, parts = 0.0, []
     for amount, kind in (
         (kept, "kept"),
         (made, "made"),
-        (fall.dropped.number, "dropped"),
-        (fall.quarantined.number, "quarantined"),
+        (dropped, "dropped"),
+        (quarantined, "quarantined"),
     ):
         width = _percent(amount, largest)
         if amount:
@@ -80,24 +83,27 @@ def _source(evidence: Evidence, place: int) -> tuple[list[str], bool]:
     offer = evidence.offers[place]
     objects = [item for item in evidence.objects if item.dataset_id == offer.dataset_id]
     landed = {event.subject: event for event in evidence.of_type("object.landed")}
-    known = [(landed[item.sha256], ("bytes",)) for item in objects if item.sha256 in landed]
+    digests = dict.fromkeys(item.sha256 for item in objects)
+    known = [(landed[digest], ("bytes",)) for digest in digests if digest in landed]
     size = over(known, "bytes") if known else None
     reference = bool(objects) and all(item.reference for item in objects)
     role = "reference table" if reference else "main source"
-    return [_code(offer.title), _code(offer.holder), role + (f", {size.svg}" if size else "")], reference
+    return [_code(offer.title, _LONGEST_HEAD), _code(offer.holder), role + (f", {size.svg}" if size else "")], reference
 
 
 def _splits(evidence: Evidence) -> list[list[str]]:
     done = evidence.last("run.done")
     if done is None:
         return []
-    return [[_code(name), f"{figure(done, 'splits', name).svg} rows"] for name in done.body["splits"]]
+    return [[_code(name, _LONGEST_HEAD), f"{figure(done, 'splits', name).svg} rows"] for name, _ in split_order(evidence, done)]
 
 
 def _steps(evidence: Evidence, x: int, y: int, height: int) -> str:
     lines = [
-        f'<rect class="panel" x="{x}" y="{y}" width="{_PANEL}" height="{height}" rx="6"/>'
-        f'<text class="head" x="{x + 16}" y="{y + 25}">Steps, in their order</text>'
+        (
+            f'<rect class="panel" x="{x}" y="{y}" width="{_PANEL}" height="{height}" rx="6"/>'
+            f'<text class="head" x="{x + 16}" y="{y + 25}">Steps, in their order</text>'
+        )
     ]
     for place, step in enumerate(evidence.steps):
         line = y + _HEAD + _ROW * place
@@ -122,9 +128,9 @@ def _edge(x: int, y: int, to_x: int, to_y: int, *, dashed: bool) -> str:
     return f'<path class="{kind}" marker-end="url(#tip)" d="M{x} {y}C{half} {y} {half} {to_y} {to_x - 2} {to_y}"/>'
 
 
-def _code(text: str) -> str:
+def _code(text: str, longest: int = _LONGEST) -> str:
     """Foreign words in a drawing, cut to what fits; the tables below have them whole."""
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    short = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
     return f'<tspan class="code">{escape(short)}</tspan>'
 
 
@@ -143,8 +149,3 @@ def _in_words(evidence: Evidence) -> str:
     steps = ", ".join(step["name"] for step in evidence.steps)
     splits = ", ".join(dict.fromkeys(shard.split for shard in evidence.shards))
     return f"From {sources}, through the steps {steps}, to the splits {splits}."
-
-
-def longest(figures: Sequence[Figure]) -> float:
-    """Return the largest value among figures, for a common scale."""
-    return max((item.number for item in figures), default=0.0)

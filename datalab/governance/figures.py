@@ -28,7 +28,7 @@ _EXPLAINED = frozenset({"data", "code", "time", "cite", "q", "blockquote", "styl
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number and its evidence. ``form`` is count, bytes, seconds, share or text; `shown` writes the value in that form."""
+    """A number and its evidence. ``form`` is count, decimal, bytes, seconds, share or text; `shown` writes the value in that form."""
 
     value: str
     event: int
@@ -150,10 +150,10 @@ def evaluate(path: str, event: int, bodies: Mapping[int, Mapping[str, Any]]) -> 
 
 
 def shown(value: str, form: str) -> str:
-    """Write a value for people: thousands set off, bytes and milliseconds in a fitting unit, shares in per cent."""
+    """Write a value for people: thousands set off, decimals to four places, bytes and milliseconds in a fitting unit, shares in per cent."""
     if form == "bytes":
         number, unit = float(value), "B"
-        for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007 - the unit that was reached is used below
+        for unit in ("B", "kB", "MB", "GB", "TB"):
             if number < 1000 or unit == "TB":
                 break
             number /= 1000
@@ -162,6 +162,8 @@ def shown(value: str, form: str) -> str:
         return f"{float(value) / 1000:.1f} s"
     if form == "share":
         return f"{value} %"
+    if form == "decimal" and re.fullmatch(r"-?[0-9]+[.][0-9]+", value):
+        return f"{float(value):.4f}".rstrip("0").rstrip(".")
     if form == "count" and re.fullmatch(r"-?[0-9]+", value):
         return f"{int(value):,}".replace(",", _THIN)
     return value
@@ -252,8 +254,10 @@ def _member(body: Any, members: str) -> Any:
         plain, place, quoted = match.groups()
         if place is not None:
             body = body[int(place)]
+        elif quoted is not None:
+            body = body[re.sub(r"\\(.)", r"\1", quoted)]
         else:
-            body = body[plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted)]
+            body = body[plain]
     return body
 
 

@@ -145,7 +145,7 @@ class SqliteLedger:
         for number, row in enumerate(rows, start=1):
             try:
                 event = _event(row)
-                whole = event.sequence == number and event.previous == previous and event.holds()
+                whole = event.sequence == number and event.previous == previous and event.holds() and _row(event) == row
             except (ValueError, TypeError):
                 whole = False
             if not whole or event is None:

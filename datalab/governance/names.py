@@ -58,10 +58,10 @@ def as_iri(name: str, kind: str) -> str:
     return name if _IRI.fullmatch(name) else f"urn:x-datalab:{kind}:{quote(name, safe='')}"
 
 
-def licence_iri(licence: str) -> str:
-    """Return the SPDX address of a licence, or of each part of an expression's first licence; the expression stands in the text."""
-    first = re.split(r"[\s()]+", licence.strip("( "))[0]
-    return f"https://spdx.org/licenses/{quote(first)}"
+def licence_iris(licence: str) -> list[str]:
+    """Return the SPDX addresses of the licences that an SPDX expression names, in their order."""
+    words = [word for word in re.split(r"[\s()]+", licence) if word and word.upper() not in {"AND", "OR", "WITH"}]
+    return [f"https://spdx.org/licenses/{quote(word)}" for word in dict.fromkeys(words)]
 
 
 def _candidate(evidence: Evidence) -> str:

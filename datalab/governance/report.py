@@ -6,17 +6,20 @@ Everything that is shown comes from `Evidence`; every figure carries the ledger'
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.drawing import bar, fall_bar, graph
 from datalab.governance.evidence import Evidence
-from datalab.governance.figures import Figure, Markup, figure, over, said, share
+from datalab.governance.figures import Figure, Markup, figure, said, share
 from datalab.governance.moments import made_at, published_at
 from datalab.governance.obligations import Status, as_of, duties, open_statements
-from datalab.governance.waterfall import Fall, counts, waterfall
+from datalab.governance.waterfall import Fall, counts, split_order, waterfall
+from datalab.model.agreement import SourceObject
 from datalab.model.event import Event
 from datalab.services.discovery.profile import SMALL_CELL
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 _MOST_CATEGORIES = 6
 _MOST_EVENTS = 200
 _LONGEST = 160
+_LONGEST_OBSERVED = 40
+"""Longer observations, and lists of values, stand in checks.json only."""
 
 
 def render_report(evidence: Evidence) -> str:
@@ -47,8 +52,23 @@ def _templates() -> Environment:
     environment.filters["day"] = lambda moment: moment[:10]
     environment.filters["minute"] = lambda moment: moment[:16].replace("T", " ") + " UTC" if moment else ""
     environment.filters["definition"] = definition
+    environment.filters["breakable"] = breakable
+    environment.filters["duration"] = duration
     environment.globals["Markup"] = Markup
     return environment
+
+
+def duration(iso: str) -> Markup:
+    """Write an ISO 8601 duration of days, weeks, months or years in words; any other as it is."""
+    words = {"D": "days", "W": "weeks", "M": "months", "Y": "years"}
+    match = re.fullmatch(r"P([0-9]+)([DWMY])", iso)
+    text = f"{match[1]} {words[match[2]]}" if match else iso
+    return Markup(f'<time datetime="{escape(iso)}">{escape(text)}</time>')
+
+
+def breakable(name: str) -> Markup:
+    """Let a long name break after its underscores and nowhere else."""
+    return Markup(escape(name).replace("_", "_<wbr>"))
 
 
 def definition(value: Any) -> str:
@@ -131,20 +151,32 @@ def _sources(evidence: Evidence) -> list[dict[str, Any]]:
         offer = next(
             (o for o in evidence.offers if (o.connector, o.dataset_id) == (agreement.connector, agreement.dataset_id)), None
         )
-        objects = {item.sha256: item for item in evidence.objects if item.agreement_id == agreement.id}
+        objects = [item for item in evidence.objects if item.agreement_id == agreement.id and item.sha256 in landed]
         rows.append(
             {
                 "agreement": agreement,
                 "offer": offer,
                 "event": agreed.get(agreement.id),
                 "objects": [
-                    (item, figure(landed[digest], "bytes", form="bytes"), landed[digest])
-                    for digest, item in objects.items()
-                    if digest in landed
+                    _object(digest, objects, landed[digest]) for digest in dict.fromkeys(item.sha256 for item in objects)
                 ],
             }
         )
     return rows
+
+
+def _object(digest: str, objects: list[SourceObject], landed: Event) -> dict[str, Any]:
+    """One landed object; the same bytes may give the rows and feed reference tables."""
+    uses = [item for item in objects if item.sha256 == digest]
+    return {
+        "name": uses[0].name,
+        "format": uses[0].format,
+        "sha256": digest,
+        "size": figure(landed, "bytes", form="bytes"),
+        "at": landed.at,
+        "main": any(not item.reference for item in uses),
+        "references": list(dict.fromkeys(item.reference for item in uses if item.reference)),
+    }
 
 
 def _splits(evidence: Evidence) -> list[tuple[str, Figure, Figure, Markup]]:
@@ -154,7 +186,7 @@ def _splits(evidence: Evidence) -> list[tuple[str, Figure, Figure, Markup]]:
     kept = done.body["totals"]["kept"]
     return [
         (name, figure(done, "splits", name), share(done, ("splits", name), ("totals", "kept")), bar(rows, kept))
-        for name, rows in done.body["splits"].items()
+        for name, rows in split_order(evidence, done)
     ]
 
 
@@ -166,39 +198,26 @@ def _columns(evidence: Evidence) -> list[dict[str, Any]]:
     for column in evidence.schema:
         name = column["name"]
         origin = origins.get(name, {"inputs": (), "steps": (), "kind": "", "masked": False, "description": ""})
-        measured = profile.body["columns"].get(name) if profile is not None else None
-        rows.append(
-            {
-                "name": name,
-                "type": column["type"],
-                "origin": origin,
-                "missing": _missing(profile, name) if profile is not None and measured is not None else None,
-                "categories": _categories(profile, name, measured, hidden=origin["masked"] and not evidence.synthetic)
-                if profile is not None and measured is not None
-                else [],
-                "more": bool(measured) and (measured["suppressed"] > 0 or len(measured["categories"]) > _MOST_CATEGORIES),
-            }
-        )
+        row = {"name": name, "type": column["type"], "origin": origin, "missing": None, "categories": [], "more": False}
+        if profile is not None and name in profile.body["columns"]:
+            row |= _measured(profile, name, hidden=origin["masked"] and not evidence.synthetic)
+        rows.append(row)
     return rows
 
 
-def _missing(profile: Event, name: str) -> tuple[Figure, Markup]:
-    place = ("columns", name)
-    body = profile.body["columns"][name]
-    return share(profile, (*place, "nulls"), (*place, "rows")), bar(body["nulls"], body["rows"], "dropped")
-
-
-def _categories(
-    profile: Event | None, name: str, measured: Mapping[str, Any], *, hidden: bool
-) -> list[tuple[str, Figure, Markup]]:
-    if profile is None or hidden:
-        return []
-    largest = max((rows for _, rows in measured["categories"]), default=0)
-    return [
-        (value, figure(profile, "columns", name, "categories", place, 1), bar(rows, largest))
-        for place, (value, rows) in enumerate(measured["categories"][:_MOST_CATEGORIES])
-        if rows >= SMALL_CELL
-    ]
+def _measured(profile: Event, name: str, *, hidden: bool) -> dict[str, Any]:
+    body, place = profile.body["columns"][name], ("columns", name)
+    missing = share(profile, (*place, "nulls"), (*place, "rows"))
+    largest = max((rows for _, rows in body["categories"]), default=0)
+    return {
+        "missing": (missing, bar(body["nulls"], body["rows"], "dropped")),
+        "more": body["suppressed"] > 0 or len(body["categories"]) > _MOST_CATEGORIES,
+        "categories": [
+            (value, figure(profile, *place, "categories", number, 1), bar(rows, largest))
+            for number, (value, rows) in enumerate(body["categories"][:_MOST_CATEGORIES])
+            if rows >= SMALL_CELL and not hidden
+        ],
+    }
 
 
 def _steps(evidence: Evidence, falls: tuple[Fall, ...]) -> list[dict[str, Any]]:
@@ -206,6 +225,7 @@ def _steps(evidence: Evidence, falls: tuple[Fall, ...]) -> list[dict[str, Any]]:
     return [
         {
             **step,
+            "given": {name: value for name, value in step["parameters"].items() if value not in (None, "", [], {})},
             "fall": by_label.get(step["label"]),
             "counts": counts(evidence, step["label"]),
             "columns": [item["column"] for item in evidence.lineage if step["label"] in item["steps"]],
@@ -223,14 +243,16 @@ def _checks(evidence: Evidence) -> list[dict[str, Any]]:
     for place, result in enumerate(event.body["results"]):
         asked = configured[place] if place < len(configured) else {}
         at = ("results", place)
-        observed = bool(result["observed"])
+        observed = str(result["observed"])
+        short = observed and observed[0] not in "[{" and len(observed) <= _LONGEST_OBSERVED
         rows.append(
             {
                 "title": result["expectation"],
                 "severity": result["severity"],
                 "success": result["success"],
                 "expected": {key: value for key, value in asked.get("kwargs", {}).items() if value is not None},
-                "observed": figure(event, *at, "observed", form="count") if observed else None,
+                "observed": figure(event, *at, "observed", form="decimal" if "." in observed else "count") if short else None,
+                "beside": bool(observed),
                 "unexpected": _optional(event, result, at, "unexpected_count"),
                 "missing": _optional(event, result, at, "missing_count"),
                 "of": _optional(event, result, at, "element_count"),

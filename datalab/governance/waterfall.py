@@ -27,21 +27,21 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """One line of the waterfall: a step, its rows in and out, what was left out, and what it made (None where it made nothing)."""
+    """One line of the waterfall: a step, its rows in and out, what was left out and what it made (None where nothing)."""
 
     label: str
     service: str
     before: Figure
     after: Figure
-    dropped: Figure
-    quarantined: Figure
+    dropped: Figure | None
+    quarantined: Figure | None
     losses: tuple[Loss, ...]
     made: Figure | None
 
     @property
     def largest(self) -> float:
-        """The larger of the rows in and out."""
-        return max(self.before.number, self.after.number)
+        """The length of the whole line: rows in, and rows made."""
+        return self.before.number + (self.made.number if self.made else 0)
 
 
 def waterfall(evidence: Evidence) -> tuple[Fall, ...]:
@@ -93,6 +93,13 @@ def counts(evidence: Evidence, label: str) -> dict[str, Figure]:
     return {name: over(found) for name, found in places.items()}
 
 
+def split_order(evidence: Evidence, done: Event) -> list[tuple[str, int]]:
+    """Return the splits with their rows in the pipeline's order (an event keeps them by name)."""
+    rows = done.body["splits"]
+    names = [*(name for name in evidence.pipeline.splits.shares if name in rows), *rows]
+    return [(name, rows[name]) for name in dict.fromkeys(names)]
+
+
 def _stages(evidence: Evidence) -> list[Event]:
     """The last event of each stage: a stage that was resumed is told of again."""
     return list({event.body["stage"]: event for event in evidence.of_type("stage.done")}.values())
@@ -106,7 +113,7 @@ def _losses(done: Event, rows: Mapping[str, Any], label: str) -> tuple[Loss, ...
     )
 
 
-def _sum(done: Event, rows: Mapping[str, Any], kind: str, label: str) -> Figure:
-    """All rows of one kind that a step left out; nothing plus nothing where it left out none, so that this too is in the event."""
+def _sum(done: Event, rows: Mapping[str, Any], kind: str, label: str) -> Figure | None:
+    """All rows of one kind that a step left out; None where it left out none, because then no event speaks of them."""
     places: list[Sequence[Key]] = [("rows", kind, label, reason) for reason in rows[kind].get(label, {})]
-    return total(done, places) if places else total(done, [_IN], [_IN])
+    return total(done, places) if places else None

@@ -89,7 +89,7 @@ def _acquire_source(
     lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms of {offer.title!r} do not permit this: {' '.join(decision.reasons)}",
+            "\n  - ".join([f"the terms of {offer.title!r} do not permit this:", *decision.reasons]),
             where=f"{subject}, purpose {intent.purpose}",
             next="choose another purpose or another offer, or ask the data holder for other terms",
         )

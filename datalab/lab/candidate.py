@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from datalab.engine.drive import Executed
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
 from datalab.engine.shards import shard_name
+from datalab.errors import VerificationFailed
 from datalab.governance import Evidence, write_governance
 from datalab.kernels.content import release_digest
 from datalab.lab.acquire import Acquired
@@ -43,8 +45,10 @@ def write_candidate(
     with writing(evidence_path(lab.home, plan.id)) as temporary:
         temporary.write_bytes(pickle.dumps(evidence, protocol=5))
     target = lab.store.candidate(plan.pipeline.name, evidence.digest)
-    if (target / MANIFEST).is_file():
-        return target, read_manifest(target)
+    standing = intact(target)
+    if standing is not None:
+        return target, standing
+    shutil.rmtree(target, ignore_errors=True)
     shards = {shard.path: folder.path(f"out/{shard.path}") for shard in evidence.shards}
     manifest = publish(
         target, shards, lambda place: write_governance(evidence, place), lambda files: manifest_of(evidence, files)
@@ -59,6 +63,16 @@ def write_candidate(
     }
     lab.record("candidate.written", plan.pipeline.name, body, actor=ENGINE)
     return target, manifest
+
+
+def intact(place: Path) -> Manifest | None:
+    """Return the manifest of a candidate or release; None where none stands or where it was altered, so that it is made anew."""
+    if not (place / MANIFEST).is_file():
+        return None
+    try:
+        return read_manifest(place)
+    except VerificationFailed:
+        return None
 
 
 def gather(lab: Lab, plan: Plan, acquired: Acquired, executed: Executed, gate: Gate, after: int) -> Evidence:

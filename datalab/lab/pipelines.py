@@ -69,7 +69,7 @@ def _load(path: Path, folder: Path) -> object:
     except DatalabError as error:
         del sys.modules[name]
         raise type(error)(error.what, where=f"{path}: {error.where}".rstrip(": "), next=error.next) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = _line(error, path)
         raise UsageError(f"{type(error).__name__}: {error}", where=f"{path}{line}", next="correct the pipeline file") from error

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from datalab.engine.folder import RunFolder
-from datalab.errors import NotFound, PolicyRefusal, UsageError
+from datalab.errors import NotFound, PolicyRefusal, UsageError, VerificationFailed
 from datalab.governance import Evidence, write_governance
 from datalab.lab.candidate import evidence_path, manifest_of
 from datalab.lab.lab import Lab
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import Facts, decide
-from datalab.staging.layout import find_release
+from datalab.staging.layout import RELEASE_NAME, find_release
 from datalab.staging.manifest import read_manifest
 from datalab.staging.publish import publish
 from datalab.staging.verify import verify_release
@@ -54,14 +54,20 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
     if not actor.strip():
         raise UsageError("an approval needs a name", next="say who approves: --as 'NAME, ROLE'")
     folder = find_candidate(lab, reference)
-    verify_release(folder)
+    try:
+        verify_release(folder)
+    except VerificationFailed as error:
+        name = reference.partition("@")[0]
+        raise VerificationFailed(
+            error.what, where=error.where, next=f"reject it and make it again: datalab reject {name}, datalab run {name}"
+        ) from None
     candidate = read_manifest(folder)
     evidence = evidence_of(lab, candidate)
     decision = release_decision(lab, evidence, actor=actor)
     lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms do not permit this release: {' '.join(decision.reasons)}",
+            "\n  - ".join(["the terms do not permit this release:", *decision.reasons]),
             where=f"{candidate.name}, content {candidate.digest[:16]}",
             next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )
@@ -114,6 +120,8 @@ def listed(lab: Lab) -> Iterator[Listed]:
 def find_candidate(lab: Lab, reference: str) -> Path:
     """Return the folder of the candidate that ``NAME`` (the newest) or ``NAME@DIGEST`` means."""
     name, _, digest = reference.partition("@")
+    if not RELEASE_NAME.fullmatch(name):
+        raise UsageError(f"{reference!r} names no candidate", next="write NAME, or NAME@DIGEST")
     folders = [path for path in lab.store.candidate_folders(name) if path.name.startswith(digest[:16])]
     if not folders:
         waiting = [known for known in lab.store.names() if lab.store.candidate_folders(known)]
@@ -147,15 +155,20 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
         [agreement.policy for agreement in agreements],
         agreements[0].intent,
         moment=datetime.now(UTC),
-        facts=Facts(
-            personal_data=evidence.personal_data and not evidence.synthetic,
-            synthetic=evidence.synthetic,
-            scrubbed=evidence.scrubbed,
-            participant=lab.settings.participant,
-        ),
+        facts=facts_of(lab, evidence),
         subject=evidence.digest,
         target=lab.settings.territory,
         actor=actor,
+    )
+
+
+def facts_of(lab: Lab, evidence: Evidence) -> Facts:
+    """Return what is known about a release, as the terms ask for it."""
+    return Facts(
+        personal_data=evidence.personal_data and not evidence.synthetic,
+        synthetic=evidence.synthetic,
+        scrubbed=evidence.scrubbed,
+        participant=lab.settings.participant,
     )
 
 
@@ -171,8 +184,6 @@ def evidence_of(lab: Lab, candidate: Manifest) -> Evidence:
 
 
 def _listed(name: str, path: Path, status: str) -> Listed:
-    from datalab.errors import VerificationFailed
-
     try:
         manifest = read_manifest(path)
     except VerificationFailed:

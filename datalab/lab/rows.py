@@ -10,13 +10,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from datalab.engine.drive import locked
+from datalab.engine.folder import RunFolder
 from datalab.errors import NotFound, UsageError
 from datalab.lab.lab import Lab
 from datalab.model.manifest import Manifest
 from datalab.model.step import ROW, SOURCE
 
-_DURATION = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?")
-SENSITIVE = ("rows", "quarantine", "dropped", "provenance", "keys", "findings", "verdicts", "model", "references", "out")
+_DURATION = re.compile(r"P(?:(?P<years>[0-9]+)Y)?(?:(?P<months>[0-9]+)M)?(?:(?P<weeks>[0-9]+)W)?(?:(?P<days>[0-9]+)D)?")
+SENSITIVE = (
+    "rows",
+    "quarantine",
+    "dropped",
+    "provenance",
+    "keys",
+    "findings",
+    "verdicts",
+    "model",
+    "references",
+    "out",
+    "samples",
+    "scratch",
+    "receipts",
+)
 """Folders of a run that hold rows or records of rows."""
 
 
@@ -100,7 +116,7 @@ def newest_plan(lab: Lab, pipeline: str) -> str:
 def purge(lab: Lab, plan: str, *, actor: str, early: bool = False) -> int:
     """Remove the sensitive files of a run whose retention is over (or ``early``); return the bytes removed. It is an event."""
     folder = lab.home / "runs" / plan
-    made = next((event for event in lab.ledger.events(subject=plan, type="plan.made")), None)
+    made = next(lab.ledger.events(subject=plan, type="plan.made"), None) if plan else None
     if made is None or not folder.is_dir():
         raise NotFound("no such run", where=str(folder), next="datalab runs lists them")
     until = datetime.fromisoformat(made.at) + duration(str(made.body["retention"]))
@@ -109,11 +125,11 @@ def purge(lab: Lab, plan: str, *, actor: str, early: bool = False) -> int:
             f"the retention of this run lasts until {until:%Y-%m-%d}", where=f"run {plan}", next="add --early to remove it now"
         )
     size = 0
-    for name in SENSITIVE:
-        for path in (folder / name).rglob("*"):
-            size += path.stat().st_size if path.is_file() else 0
-        shutil.rmtree(folder / name, ignore_errors=True)
-    shutil.rmtree(folder / "receipts", ignore_errors=True)
+    with locked(RunFolder(folder), lambda: None):  # never under a run that is at work
+        for name in SENSITIVE:
+            for path in (folder / name).rglob("*"):
+                size += path.stat().st_size if path.is_file() else 0
+            shutil.rmtree(folder / name, ignore_errors=True)
     lab.record("data.purged", plan, {"bytes": size, "early": early, "retention_until": f"{until:%Y-%m-%d}"}, actor=actor)
     return size
 

@@ -15,7 +15,7 @@ from datalab.engine.plan import Plan, make_plan
 from datalab.engine.pool import Pool
 from datalab.errors import GateFailed, NotFound
 from datalab.lab.acquire import Acquired, acquire
-from datalab.lab.candidate import content_digest, write_candidate
+from datalab.lab.candidate import content_digest, intact, write_candidate
 from datalab.lab.gate import Gate, judge
 from datalab.lab.lab import ENGINE, Lab, open_lab
 from datalab.lab.watch import Face, RunWatcher, Silent
@@ -25,8 +25,6 @@ from datalab.model.receipt import Rows
 from datalab.model.settings import Settings
 from datalab.model.summary import RunSummary
 from datalab.quality import Suite, load_suite
-from datalab.staging.layout import MANIFEST
-from datalab.staging.manifest import read_manifest
 
 _DONE = "done.json"
 
@@ -132,11 +130,10 @@ def known(lab: Lab, begun: Begun) -> RunSummary | None:
         *(lab.store.release(name, version) for version in lab.store.versions(name)),
     ]
     for place in places:
-        if (place / MANIFEST).is_file():
-            manifest = read_manifest(place)
-            if manifest.digest == done["digest"]:
-                rows = Rows.from_json(manifest.rows)
-                return _summary(plan, manifest, place, "unchanged", rows, done["checks"], begun.started)
+        manifest = intact(place)
+        if manifest is not None and manifest.digest == done["digest"]:
+            rows = Rows.from_json(manifest.rows)
+            return _summary(plan, manifest, place, "unchanged", rows, done["checks"], begun.started)
     return None
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from datalab.errors import PolicyRefusal, UsageError
 from datalab.lab.lab import ENGINE, Lab
-from datalab.lab.release import evidence_of
+from datalab.lab.release import evidence_of, facts_of
 from datalab.lab.watch import Face, Silent
 from datalab.model.agreement import Intent
 from datalab.model.decision import Door
 from datalab.model.manifest import Manifest
-from datalab.policy import Facts, decide
+from datalab.policy import decide
 from datalab.staging.layout import find_release
 from datalab.staging.manifest import read_manifest
 from datalab.staging.pull import pull
@@ -45,12 +45,7 @@ def pull_release(
         [agreement.policy for agreement in evidence.agreements],
         intent,
         moment=datetime.now(UTC),
-        facts=Facts(
-            personal_data=evidence.personal_data and not evidence.synthetic,
-            synthetic=evidence.synthetic,
-            scrubbed=evidence.scrubbed,
-            participant=lab.settings.participant,
-        ),
+        facts=facts_of(lab, evidence),
         subject=manifest.digest,
         target=str(target),
         actor=lab.actor,
@@ -59,7 +54,7 @@ def pull_release(
     lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
-            f"the terms do not permit this: {' '.join(decision.reasons)}",
+            "\n  - ".join(["the terms do not permit this:", *decision.reasons]),
             where=f"{subject} to {target}",
             next="choose another destination or recipient, or ask the data holder",
         )

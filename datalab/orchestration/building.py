@@ -39,6 +39,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=[*jobs, approval.approval_job(lab)],  # type: ignore[list-item]
         resources={"lab": lab},
         executor=dg.in_process_executor,
+        # The page has every event; the console of a service is for sentences.
+        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
     )
 
 

@@ -60,7 +60,7 @@ def check_results(
             metadata={test["name"]: f"{test['value']} (threshold {test['threshold']}): {test['meaning']}" for test in tests},
         )
     if story.done:
-        totals = {name: int(count) for name, count in story.done["totals"].items()}
+        totals = {name: int(story.done["totals"][name]) for name in ("rows_in", "generated", "kept", "dropped", "quarantined")}
         yield dg.AssetCheckResult(check_name=CONSERVATION, asset_key=asset, passed=story.conserved, metadata=totals)
     if story.gate:
         reasons = list(story.gate["reasons"])

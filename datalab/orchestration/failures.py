@@ -42,5 +42,5 @@ def told_plainly(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> I
 def tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, error: DatalabError) -> dg.Failure:
     """Tag the run with the outcome and return the failure to raise."""
     failure = failure_of(error)
-    context.instance.add_run_tags(context.run_id, {OUTCOME_TAG: str(failure.metadata["outcome"].value)})
+    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: str(failure.metadata["outcome"].value)})
     return failure

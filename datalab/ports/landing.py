@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from datalab.errors import SourceError
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_STALE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Landing:
         self.root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         root.chmod(0o700)
+        for orphan in root.glob(".arriving-*"):  # of a process that was killed; a younger one may still be at work
+            if time.time() - orphan.stat().st_mtime > _STALE_SECONDS:
+                orphan.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def receive(self, name: str, *, limit: int, sha256: str | None = None) -> Iterator[Arrival]:
@@ -52,6 +57,12 @@ class Landing:
                 stream.flush()
                 os.fsync(stream.fileno())
                 found = arrival.hash.hexdigest()
+                if _sha256(Path(stream.name)) != found:
+                    raise SourceError(
+                        f"{safe_name(name)!r} does not read back as it was written",
+                        where=str(self.root),
+                        next="check the disk, then fetch again",
+                    )
                 if announced and found != announced:
                     raise SourceError(
                         f"the bytes of {safe_name(name)!r} differ from what was announced",
@@ -62,6 +73,7 @@ class Landing:
                 folder.mkdir(exist_ok=True, mode=0o700)
                 path = folder / f"{found}-{safe_name(name)}"
                 Path(stream.name).replace(path)
+                _sync(folder)
                 arrival.landed = Landed(path, arrival.size, found)
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)
@@ -73,11 +85,7 @@ class Landing:
         if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
             return None
         for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
-            hasher = hashlib.sha256()
-            with path.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    hasher.update(block)
-            if hasher.hexdigest() == sha256:
+            if _sha256(path) == sha256:
                 return Landed(path, path.stat().st_size, sha256)
         return None
 
@@ -103,6 +111,20 @@ class Arrival:
             )
         self.hash.update(block)
         self._stream.write(block)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def safe_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from datalab.errors import NotFound, UsageError
 
 MANIFEST = "manifest.json"
+RELEASE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _REFERENCE = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]*)(?:@(?P<version>latest|[0-9]+|[0-9a-f]{12,64}))?")
 
 
@@ -60,15 +62,16 @@ class Store:
 def find_release(reference: str, store: Store) -> Path:
     """Return the folder of a release from ``NAME``, ``NAME@latest``, ``NAME@2``, ``NAME@DIGEST`` or a path that holds a manifest."""
     path = Path(reference)
-    if (path / MANIFEST).is_file():
-        return path
-    if path.name == MANIFEST and path.is_file():
-        return path.parent
+    with contextlib.suppress(OSError):  # a name that no filesystem takes is no path
+        if (path / MANIFEST).is_file():
+            return path
+        if path.name == MANIFEST and path.is_file():
+            return path.parent
     match = _REFERENCE.fullmatch(reference)
     if not match:
         raise UsageError(f"{reference!r} names no release", next="write NAME, NAME@VERSION, or the path of a release folder")
     name, version = match["name"], match["version"] or "latest"
-    versions = store.versions(name)
+    versions = _versions(store, name)
     if not versions:
         raise NotFound.among(
             "release", name, [known for known in store.names() if store.versions(known)], where=str(store.releases)
@@ -81,6 +84,13 @@ def find_release(reference: str, store: Store) -> Path:
         if len(version) >= 12 and _digest(store.release(name, number)).startswith(version):
             return store.release(name, number)
     raise NotFound.among("version", version, [str(number) for number in versions], where=f"release {name}")
+
+
+def _versions(store: Store, name: str) -> list[int]:
+    try:
+        return store.versions(name)
+    except OSError:  # longer than a file name can be
+        return []
 
 
 def _digest(folder: Path) -> str:

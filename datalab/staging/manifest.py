@@ -6,11 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from datalab.errors import NotFound
+from datalab.errors import NotFound, VerificationFailed
 from datalab.model.manifest import Manifest
-from datalab.staging.layout import MANIFEST
-
-_BLOCK = 1 << 20
+from datalab.staging.layout import MANIFEST, RELEASE_NAME
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -20,7 +18,18 @@ def read_manifest(folder: Path) -> Manifest:
         raise NotFound(
             "no manifest: this is not a release folder", where=str(folder), next="name the folder that holds manifest.json"
         )
-    return Manifest.from_bytes(path.read_bytes(), where=str(path))
+    manifest = Manifest.from_bytes(path.read_bytes(), where=str(path))
+    _check_names(manifest, path)
+    return manifest
+
+
+def _check_names(manifest: Manifest, path: Path) -> None:
+    """Refuse names that are no plain relative paths: a manifest comes from outside, and its names become places on disk."""
+    if not RELEASE_NAME.fullmatch(manifest.name) or not (manifest.version.isdecimal() or not manifest.version):
+        raise VerificationFailed("the manifest names no release", where=str(path), next="fetch the release again")
+    for name in (*(shard.path for shard in manifest.shards), *manifest.files):
+        if "\0" in name or any(part in {"", ".", ".."} for part in name.split("/")):
+            raise VerificationFailed(f"the manifest names {name!r}, which is no file of a release", where=str(path))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Path:
@@ -48,11 +57,8 @@ def describe_files(folder: Path, skip: frozenset[str] = frozenset()) -> dict[str
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hex."""
-    hasher = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from datalab.errors import UsageError, VerificationFailed
+from datalab.errors import RunFailed, UsageError, VerificationFailed
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import check_grant
@@ -35,10 +35,24 @@ def pull(
             raise UsageError("another release stands there", where=str(target), next="choose another destination")
         verify_release(target, content=False, progress=progress)
         return target, manifest
+    try:
+        _bring(release, target, manifest, progress)
+    except OSError as error:
+        raise RunFailed(
+            f"the release cannot be copied: {error.strerror or error}",
+            where=str(target),
+            next="make room (or mend the folder) and pull again: what has arrived is kept",
+        ) from error
+    return target, manifest
+
+
+def _bring(release: Path, target: Path, manifest: Manifest, progress: Callable[[int, int], None] | None) -> None:
+    """Copy file by file into a hidden folder, verify the whole, and rename it into its place."""
     arriving = target.parent / f".arriving-{manifest.version}"
     arriving.mkdir(parents=True, exist_ok=True)
     expected = {shard.path: shard.sha256 for shard in manifest.shards}
     expected |= {path: str(entry["sha256"]) for path, entry in manifest.files.items()}
+    _sweep(arriving, expected)
     for number, (name, sha256) in enumerate(sorted(expected.items()), start=1):
         _copy(release / name, arriving / name, sha256)
         if progress:
@@ -47,7 +61,14 @@ def pull(
     verify_release(arriving, content=False)
     arriving.rename(target)
     sync_folder(target.parent)
-    return target, manifest
+
+
+def _sweep(arriving: Path, expected: Mapping[str, str]) -> None:
+    """Remove what an interrupted pull left and this release does not have."""
+    for path in sorted(arriving.rglob("*"), reverse=True):
+        name = path.relative_to(arriving).as_posix()
+        if path.is_symlink() or (not path.is_dir() and name not in expected):
+            path.unlink()
 
 
 def _copy(source: Path, place: Path, sha256: str) -> None:

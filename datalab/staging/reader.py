@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datalab.errors import NotFound, PolicyRefusal, SchemaError, VerificationFailed
 from datalab.model.manifest import Manifest, Shard
 from datalab.model.settings import find_settings
+from datalab.policy.moments import interval
 from datalab.staging.layout import Store, find_release
 from datalab.staging.manifest import file_sha256, read_manifest
 
@@ -35,8 +36,12 @@ def open_dataset(reference: str | os.PathLike[str], *, home: Path | None = None,
             "this is a candidate: nobody has approved it", where=str(folder), next=f"ask for: datalab approve {manifest.name}"
         )
     until = str(manifest.terms.get("valid_until", ""))
-    if until and datetime.now(UTC) > datetime.fromisoformat(until):
-        raise PolicyRefusal(f"the terms of {manifest.name}@{manifest.version} ended on {until}", where=str(folder))
+    if until and _ended(until):
+        raise PolicyRefusal(
+            f"the terms of {manifest.name}@{manifest.version} ended on {until}",
+            where=str(folder),
+            next="ask the lab for new terms",
+        )
     dataset = Dataset(folder, manifest)
     if not quiet:
         sys.stderr.write(dataset.terms_in_short + "\n")
@@ -74,6 +79,10 @@ class Dataset:
         path = self.folder / "TERMS.md"
         if not path.is_file():
             raise VerificationFailed("the terms are missing from the release", where=str(path), next="fetch the release again")
+        if file_sha256(path) != self.manifest.files.get("TERMS.md", {}).get("sha256"):
+            raise VerificationFailed(
+                "TERMS.md has other bytes than the manifest states", where=str(path), next="fetch the release again"
+            )
         return path.read_text(encoding="utf-8")
 
     @property
@@ -144,6 +153,12 @@ class Dataset:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle as folder and manifest; hashes are checked anew where it arrives."""
         return {"folder": self.folder, "manifest": self.manifest, "_whole": set()}
+
+
+def _ended(until: str) -> bool:
+    """Whether the moment ``until`` has passed; what cannot be read has passed."""
+    moment = interval(until)
+    return moment is None or datetime.now(UTC) >= moment[1]
 
 
 def _home() -> Path:
