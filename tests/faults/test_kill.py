@@ -44,7 +44,7 @@ def test_kill_9_at_every_kth_receipt_then_the_same_digest_and_bytes(folder, undi
 
 
 def test_kill_9_while_the_candidate_is_written(folder, undisturbed):
-    whole, bytes_of, parts = undisturbed
+    whole, bytes_of, _parts = undisturbed
     candidates = folder / ".datalab" / "candidates" / "slow"
     running = Running(folder, "run", "slow")
     assert running.until(lambda: candidates.is_dir() and any(candidates.iterdir()))
