@@ -92,8 +92,17 @@ def main(arguments: list[str] | None = None) -> None:
 
         if isinstance(error, DatalabError):
             _fail(str(error), error.exit_code)
+        if isinstance(error, OSError) or type(error).__module__ == "sqlite3":
+            _fail(_of_the_machine(error), 1)
         raise
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _of_the_machine(error: Exception) -> str:
+    """Say plainly what the disk, the network or the ledger's database answered."""
+    place = getattr(error, "filename", None) or ("the ledger" if not isinstance(error, OSError) else "")
+    where = f"\n  where: {place}" if place else ""
+    return f"{getattr(error, 'strerror', None) or error}{where}\n  next:  make room, or mend what is named; then run it again: nothing is lost"
 
 
 def _fail(message: str, code: int) -> None:

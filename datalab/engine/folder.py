@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datalab.errors import RunFailed
+from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import FileRef, Receipt
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class RunFolder:
             receipt = Receipt.from_json(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, ConservationError):
             path.unlink(missing_ok=True)
             return None
         if all(self._whole(ref, deep=deep) for ref in receipt.files.values()):
