@@ -14,6 +14,7 @@ from datalab.services.scrubbing.catalogue import CODES, IBAN, LIKE, NationalCode
 _HEAD = re.compile(rb"\b[A-Za-z]{2}[ \-]?[0-9]{2}")
 _CLASSES = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
 _NOT_CODE = re.compile(rb"[^A-Za-z0-9]")
+_DIGIT = re.compile(rb"[0-9]")
 _NOT_DIGIT = re.compile(rb"[^0-9]")
 _BETWEEN = r"[ .\-/]?"
 _FOURS = re.compile(rb"[A-Za-z0-9]{4}(?:[ .\-]?[A-Za-z0-9]{4})*(?:[ .\-]?[A-Za-z0-9]{1,3})?")
@@ -58,7 +59,7 @@ def national_codes(text: bytes, preceded: Callable[[int, str], bool]) -> Iterato
     for code, grouped, parted in _patterns():
         check = proof(code.proof)
         for match in grouped.finditer(text):
-            if not _NOT_DIGIT.sub(b"", match[0]):
+            if not _DIGIT.search(match[0]):
                 continue  # words whose letters all could be digits of an Italian code
             known = code.distinctive or not _spelled(match[0])
             if check(_NOT_CODE.sub(b"", match[0]).decode().upper()):
@@ -66,12 +67,24 @@ def national_codes(text: bytes, preceded: Callable[[int, str], bool]) -> Iterato
                     yield Span(match.start(), match.end(), code.entity, 7)
             elif code.distinctive or preceded(match.start(), code.entity):
                 yield Span(match.start(), match.end(), code.entity + LIKE, 3)
-        match = parted.search(text)
-        while match:
-            plain = _NOT_CODE.sub(b"", match[0])
-            if len(plain) < len(match[0]) and check(plain.decode().upper()) and preceded(match.start(), code.entity):
-                yield Span(match.start(), match.end(), code.entity, 7)
-            match = parted.search(text, match.start() + 1)
+        yield from (
+            Span(start, end, code.entity, 7)
+            for start, end in _starts(parted, text)
+            if _proven(text[start:end], check) and preceded(start, code.entity)
+        )
+
+
+def _starts(pattern: re.Pattern[bytes], text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the match at every place where one starts: a word before a code may look like its first letters."""
+    found = pattern.search(text)
+    while found:
+        yield found.span()
+        found = pattern.search(text, found.start() + 1)
+
+
+def _proven(found: bytes, check: Callable[[str], bool]) -> bool:
+    plain = _NOT_CODE.sub(b"", found)
+    return len(plain) < len(found) and _DIGIT.search(plain) is not None and check(plain.decode().upper())
 
 
 def _spelled(found: bytes) -> bool:

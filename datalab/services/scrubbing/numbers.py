@@ -205,15 +205,10 @@ def _phone(
     cluster: str, start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, whole: bool
 ) -> Iterator[Reading]:
     text = cluster[start:end]
-    plus = "+" in text[:2]
-    if plus or text.startswith(("00", "(")):
-        verdict = phones.international(digits.removeprefix("00"))
-        if plus and verdict != phones.NO:
-            yield Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID, dialled=True)
-            return
-        if verdict == phones.VALID or (verdict == phones.POSSIBLE and whole and len(sizes) > 2 and text.startswith("00")):
-            yield Reading(start, end, PHONE, "", 5, dialled=digits[0] == "0")
-            return
+    abroad = _international(text, start, end, digits, sizes, whole=whole)
+    if abroad:
+        yield abroad
+        return
     if len(digits) > 13 or _DATE.search(text) or _VERSION.fullmatch(text):
         return
     if _DECIMAL.fullmatch(text):
@@ -243,3 +238,15 @@ def _phone(
         return
     if whole and len(digits) <= 12:
         yield Reading(start, end, PHONE, PHONE, 3, dialled=digits[0] == "0")
+
+
+def _international(text: str, start: int, end: int, digits: str, sizes: tuple[int, ...], *, whole: bool) -> Reading | None:
+    plus = "+" in text[:2]
+    if not plus and not text.startswith(("00", "(")):
+        return None
+    verdict = phones.international(digits.removeprefix("00"))
+    if plus and verdict != phones.NO:
+        return Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID, dialled=True)
+    if verdict == phones.VALID or (verdict == phones.POSSIBLE and whole and len(sizes) > 2 and text.startswith("00")):
+        return Reading(start, end, PHONE, "", 5, dialled=digits[0] == "0")
+    return None
