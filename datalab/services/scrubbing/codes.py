@@ -56,35 +56,22 @@ def national_codes(text: bytes, preceded: Callable[[int, str], bool]) -> Iterato
 
     Codes in groups that nobody would expect count where they are preceded by their name.
     """
-    for code, grouped, parted in _patterns():
+    for code, parted, grouped in _patterns():
         check = proof(code.proof)
-        for match in grouped.finditer(text):
-            if not _DIGIT.search(match[0]):
+        found = parted.search(text)
+        while found:
+            start, end = found.span()
+            usual = grouped.fullmatch(text, start, end) is not None
+            # A word before a code may look like its first letters: after an unusual one, look again from the next character.
+            found = parted.search(text, end if usual else start + 1)
+            value = text[start:end]
+            if not _DIGIT.search(value):
                 continue  # words whose letters all could be digits of an Italian code
-            known = code.distinctive or not _spelled(match[0])
-            if check(_NOT_CODE.sub(b"", match[0]).decode().upper()):
-                if known or preceded(match.start(), code.entity):
-                    yield Span(match.start(), match.end(), code.entity, 7)
-            elif code.distinctive or preceded(match.start(), code.entity):
-                yield Span(match.start(), match.end(), code.entity + LIKE, 3)
-        yield from (
-            Span(start, end, code.entity, 7)
-            for start, end in _starts(parted, text)
-            if _proven(text[start:end], check) and preceded(start, code.entity)
-        )
-
-
-def _starts(pattern: re.Pattern[bytes], text: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the match at every place where one starts: a word before a code may look like its first letters."""
-    found = pattern.search(text)
-    while found:
-        yield found.span()
-        found = pattern.search(text, found.start() + 1)
-
-
-def _proven(found: bytes, check: Callable[[str], bool]) -> bool:
-    plain = _NOT_CODE.sub(b"", found)
-    return len(plain) < len(found) and _DIGIT.search(plain) is not None and check(plain.decode().upper())
+            if check(_NOT_CODE.sub(b"", value).decode().upper()):
+                if (usual and (code.distinctive or not _spelled(value))) or preceded(start, code.entity):
+                    yield Span(start, end, code.entity, 7)
+            elif usual and (code.distinctive or preceded(start, code.entity)):
+                yield Span(start, end, code.entity + LIKE, 3)
 
 
 def _spelled(found: bytes) -> bool:
@@ -97,8 +84,8 @@ def _patterns() -> tuple[tuple[NationalCode, re.Pattern[bytes], re.Pattern[bytes
     return tuple(
         (
             code,
-            re.compile((r"\b" + _BETWEEN.join("".join(group) for group in code.groups) + r"\b").encode()),
             re.compile((r"\b" + _BETWEEN.join(char for group in code.groups for char in group) + r"\b").encode()),
+            re.compile(_BETWEEN.join("".join(group) for group in code.groups).encode()),
         )
         for code in CODES
     )

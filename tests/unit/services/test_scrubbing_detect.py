@@ -180,9 +180,7 @@ def test_every_country_of_the_registry():
             assert found(f"text {value}. Text", entities=("iban",)) == [("iban", value)]
 
 
-@pytest.mark.parametrize(
-    "after", [" %(num)d days", " %s TB", " %d", " {count}", " $name", " ${name}", ".", " km", "%(x)s"]
-)
+@pytest.mark.parametrize("after", [" %(num)d days", " %s TB", " %d", " {count}", " $name", " ${name}", ".", " km", "%(x)s"])
 def test_what_follows_a_phone_number_does_not_hide_it(after):
     assert found(f"+420 601 880 459{after}", language="cs")[0] == ("phone", "+420 601 880 459")
 
