@@ -7,7 +7,7 @@ from datetime import date
 from datalab import Pipeline, Purpose, Release, Source, clean, enrich, scrub, standardise, synthesise
 
 BUNDLES = "sandbox:care-events"
-PERSONAL = ("given", "family", "birth_date", "phone", "address_line", "city")
+PERSONAL = ("given", "family", "birth_date", "phone", "address_line", "postal_code", "city")
 
 patients_events = Pipeline(
     name="patients-events",

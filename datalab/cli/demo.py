@@ -147,11 +147,11 @@ def _suggestions(done: list[_Done]) -> Iterator[str]:
 
 
 def _make_key(settings: Settings) -> None:
-    """Make the demo's pseudonym key on first use: only for a file in the lab's home that does not exist yet."""
+    """Make the demo's pseudonym key on first use: only for a reference home:PATH that leads nowhere yet."""
     for reference in settings.secrets.values():
         scheme, _, place = reference.partition(":")
-        path = settings.path(Path(place))
-        if scheme == "file" and not path.exists() and path.is_relative_to(settings.path(settings.home)):
+        path = settings.path(settings.home) / place
+        if scheme == "home" and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w") as stream:

@@ -69,7 +69,8 @@ class _Run:
     splits: list[list[int]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
-    settled: int | None = None
+    verdicts: dict[str, Any] | None = None
+    """Place of the keyed step that spoke last, and the files that hold its verdicts by part."""
     fitted: Receipt | None = None
     withheld: bool = False
     shards: list[Receipt] = field(default_factory=list)
@@ -151,21 +152,24 @@ def _intake(run: _Run, stage: Stage) -> None:
 def _map(run: _Run, stage: Stage) -> None:
     run.partitions = partitions_for(run.rows)
     detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
-    if run.settled is not None:
-        detail["verdicts"] = run.settled
+    if run.verdicts is not None:
+        detail["verdicts"] = run.verdicts
     receipts = run.work(stage, [{**detail, "rows": name} for name in run.files])
     run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
     run.moved(receipts)
 
 
 def _reduce(run: _Run, stage: Stage) -> None:
-    receipts = run.work(stage, [{"keys": run.keys}] * run.partitions if run.keys else [])
+    detail = {"keys": run.keys, "parts": [part[:3] for part in run.parts]}
+    receipts = run.work(stage, [detail] * run.partitions if run.keys else [])
     run.findings = [receipt.files["findings"].path for receipt in receipts]
+    run.verdicts = {"keyed": stage.keyed, "files": run.findings} if run.keys else None
 
 
 def _settle(run: _Run, stage: Stage) -> None:
-    run.work(stage, [{"findings": run.findings, "parts": [part[:3] for part in run.parts]}] if run.parts else [])
-    run.settled = stage.number
+    detail = {"findings": run.findings, "parts": [part[:3] for part in run.parts]}
+    receipts = run.work(stage, [detail] if run.parts else [])
+    run.verdicts = {"keyed": stage.keyed, "files": [receipts[0].files["verdicts"].path]} if receipts else None
 
 
 def _fit(run: _Run, stage: Stage) -> None:

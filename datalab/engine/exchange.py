@@ -7,7 +7,7 @@ its batch. The number of partitions follows from the rows, never from the worker
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -65,42 +65,46 @@ def read_batch(path: Path, place: int) -> pl.DataFrame:
 
 
 def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Reduce one partition. ``detail``: ``keys``, the key files of all parts in order."""
+    """Reduce one partition. ``detail``: ``keys``, the key files of all parts in order, and ``parts`` ([source, first, last] each).
+
+    The findings of a step that does not settle them are its verdicts, and are cut by part at once: no process ever holds them all.
+    """
     started = time.perf_counter()
     step = _keyed_step(plan, task)
     keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
     keys = keys.sort("key", *IDENTITY, maintain_order=True)
     findings = step.reduce(keys, WorkerContext(plan.pipeline.seed, task.part, plan, folder))
-    ref = folder.write_rows(f"findings/{task.stage:02d}/{task.part:06d}.arrow", findings)
+    name = f"findings/{task.stage:02d}/{task.part:06d}.arrow"
+    if step.settles:
+        ref = folder.write_rows(name, findings)
+    else:
+        ref = write_partitioned(folder, name, _verdicts(findings), *_part_of(task.detail["parts"]))
     receipt = Receipt(plan.id, task.stage, task.part, Rows(), {"findings": ref}, attempt=task.attempt)
     return measured(receipt, started)
 
 
 def settle(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Settle all findings and cut the verdicts by part. ``detail``: ``findings`` (files), ``parts`` ([source, first, last] each)."""
+    """Settle all findings and cut the verdicts by part. ``detail``: ``findings`` (files), ``parts`` as in `reduce_partition`."""
     started = time.perf_counter()
     step = _keyed_step(plan, task)
     context = WorkerContext(plan.pipeline.seed, task.part, plan, folder)
-    verdicts = step.settle((folder.read_rows(name) for name in task.detail["findings"]), context)
-    verdicts = verdicts.select(
-        pl.col(SOURCE).cast(pl.UInt32), pl.col(ROW).cast(pl.UInt64), pl.col("reason").cast(pl.String)
-    ).sort(IDENTITY)
+    verdicts = _verdicts(step.settle((folder.read_rows(name) for name in task.detail["findings"]), context))
     if verdicts.select(IDENTITY).is_duplicated().any():
-        raise RunFailed(
-            f"{plan.labels[plan.stages[task.stage].keyed or 0]} names a row twice", next="correct settle() of the step"
-        )
-    ref = write_partitioned(folder, _verdicts(task.stage), verdicts, *_part_of(task.detail["parts"]))
+        raise RunFailed(f"{step.name} names a row twice", next="correct settle() of the step")
+    ref = write_partitioned(folder, f"verdicts/{task.stage:02d}.arrow", verdicts, *_part_of(task.detail["parts"]))
     receipt = Receipt(plan.id, task.stage, task.part, Rows(), {"verdicts": ref}, attempt=task.attempt)
     return measured(receipt, started)
 
 
-def verdicts_of_part(folder: RunFolder, stage: int, part: int) -> pl.DataFrame:
-    """Return the settled verdicts for one part: identity and ``reason``."""
-    return read_batch(folder.path(_verdicts(stage)), part)
+def verdicts_of_part(folder: RunFolder, files: Sequence[str], part: int) -> pl.DataFrame:
+    """Return the verdicts for one part, identity and ``reason``, from the files that hold them by part."""
+    verdicts = pl.concat([read_batch(folder.path(name), part) for name in files])
+    return verdicts.unique(subset=list(IDENTITY), keep="first", maintain_order=True)
 
 
-def _verdicts(stage: int) -> str:
-    return f"verdicts/{stage:02d}.arrow"
+def _verdicts(frame: pl.DataFrame) -> pl.DataFrame:
+    columns = pl.col(SOURCE).cast(pl.UInt32), pl.col(ROW).cast(pl.UInt64), pl.col("reason").cast(pl.String)
+    return frame.select(columns).sort(IDENTITY, maintain_order=True)
 
 
 def _part_of(parts: list[list[int]]) -> tuple[pl.Expr, int]:

@@ -26,7 +26,7 @@ CRASH = "worker-crash"
 def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Work one part through one map stage.
 
-    ``detail``: ``rows`` (input file), ``verdicts`` (stage number of the settled verdicts, or absent), ``partitions`` (for keys),
+    ``detail``: ``rows`` (input file), ``verdicts`` ({``keyed``: place of the step, ``files``}, or absent), ``partitions`` (for keys),
     ``split`` (true in the last pass), ``poison`` (row ordinals that crashed a worker), ``probe`` ([start, stop]: try only these rows).
     """
     started = time.perf_counter()
@@ -98,10 +98,8 @@ def _set_poison_apart(plan: Plan, task: Task, batch: Batch) -> None:
 
 
 def _apply_verdicts(plan: Plan, folder: RunFolder, task: Task, batch: Batch) -> None:
-    settled = task.detail["verdicts"]
-    verdicts = verdicts_of_part(folder, settled, task.part)
-    keyed = plan.stages[settled].keyed
-    assert keyed is not None
+    verdicts = verdicts_of_part(folder, task.detail["verdicts"]["files"], task.part)
+    keyed = task.detail["verdicts"]["keyed"]
     before = batch.frame.height
     joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
     batch.drop(plan.labels[keyed], joined["reason"])

@@ -136,6 +136,7 @@ def make_plan(
     if not inputs:
         raise UsageError("the source has no objects", where=f"pipeline {pipeline.name}", next="look at it with datalab profile")
     schema_in = _common_schema(pipeline, inputs)
+    _check_importable(pipeline)
     bound: list[Bound] = []
     schema = schema_in
     for label, step in zip(pipeline.labels, pipeline.steps, strict=True):
@@ -186,6 +187,17 @@ def _common_schema(pipeline: Pipeline, inputs: Sequence[Input]) -> pl.Schema:
     return schemas[0]
 
 
+def _check_importable(pipeline: Pipeline) -> None:
+    """Workers are processes of their own: they must be able to import every step."""
+    for label, step in zip(pipeline.labels, pipeline.steps, strict=True):
+        if type(step).__module__ == "__main__":
+            raise UsageError(
+                f"{type(step).__name__} is defined in the script itself, where workers cannot import it",
+                where=f"pipeline {pipeline.name}, {label}",
+                next="move it to a module, for example into the pipelines folder",
+            )
+
+
 def _check_splits(pipeline: Pipeline, schema: pl.Schema) -> None:
     for column in pipeline.splits.together:
         if column not in schema:
@@ -209,7 +221,8 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
         elif isinstance(step, KeyedStep):
             add(StageKind.MAP, fused, place)
             add(StageKind.REDUCE, keyed=place)
-            add(StageKind.SETTLE, keyed=place)
+            if step.settles:
+                add(StageKind.SETTLE, keyed=place)
             fused = []
         elif isinstance(step, GenerateStep):
             generate = place

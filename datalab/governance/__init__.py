@@ -5,5 +5,6 @@ from __future__ import annotations
 from datalab.governance.bundle import write_governance
 from datalab.governance.evidence import Evidence
 from datalab.governance.figures import check_figures, loose_digits
+from datalab.governance.report import render_report
 
-__all__ = ["Evidence", "check_figures", "loose_digits", "write_governance"]
+__all__ = ["Evidence", "check_figures", "loose_digits", "render_report", "write_governance"]

@@ -103,7 +103,7 @@ class SqliteLedger:
         batch = list(entries)
         for entry in batch:
             if not entry.actor.strip():
-                raise UsageError(f"event {entry.type} names no actor", next="say who acts: --actor NAME or [lab] actor")
+                raise UsageError(f"event {entry.type} names no actor", next="say who acts: --as WHO or [lab] actor")
             canonical_json(entry.body)
         events: list[Event] = []
         self._connection.execute("BEGIN IMMEDIATE")

@@ -14,8 +14,9 @@ from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan, make_plan
 from datalab.engine.pool import Pool
 from datalab.errors import GateFailed, NotFound
+from datalab.governance import render_report
 from datalab.lab.acquire import Acquired, acquire
-from datalab.lab.candidate import content_digest, intact, write_candidate
+from datalab.lab.candidate import content_digest, gather, intact, write_candidate
 from datalab.lab.gate import Gate, judge
 from datalab.lab.lab import ENGINE, Lab, open_lab
 from datalab.lab.watch import Face, RunWatcher, Silent
@@ -27,6 +28,8 @@ from datalab.model.summary import RunSummary
 from datalab.quality import Suite, load_suite
 
 _DONE = "done.json"
+_REPORT = "report.html"
+"""The report of a run whose release was withheld; that of a candidate stands in its own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,11 @@ def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSumma
     lab.record("run.done", plan.id, _run_facts(executed, gate, begun.started), actor=ENGINE)
     lab.record("gate.decided", plan.id, {"passed": gate.passed, "reasons": list(gate.reasons)}, actor=ENGINE)
     if not gate.passed:
+        folder.write(_REPORT, render_report(gather(lab, plan, acquired, executed, gate, begun.after)).encode())
         raise GateFailed(
-            f"{pipeline.name}: the release is withheld: {' '.join(gate.reasons)}",
+            "\n  - ".join([f"{pipeline.name}: the release is withheld:", *gate.reasons]),
             where=f"run {plan.id}",
-            next=f"look at it: datalab show {pipeline.name}, datalab quarantine {pipeline.name}; then correct the pipeline or its expectations",
+            next=f"read {folder.path(_REPORT)}, then correct the pipeline or its expectations",
         )
     face.say(f"{pipeline.name}: writing the candidate")
     candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, begun.after)

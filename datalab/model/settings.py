@@ -31,7 +31,7 @@ class Settings:
 
     ``territory`` is the ISO 3166-1 alpha-2 code of the country whose ground the lab's filesystem stands on. ``actor`` is who
     acts when nobody is named. ``connectors`` are tables of the form {"kind": …, …} by name; ``secrets`` are references by
-    name: ``env:NAME`` or ``file:PATH``.
+    name: ``env:NAME``, ``file:PATH`` or ``home:PATH`` (in the lab's home).
     """
 
     root: Path
@@ -65,12 +65,14 @@ class Settings:
         scheme, _, place = self.secrets[name].partition(":")
         if scheme == "env":
             value = os.environ.get(place, "").encode()
-        elif scheme == "file":
-            path = self.path(Path(place))
+        elif scheme in {"file", "home"}:
+            path = self.path(Path(place)) if scheme == "file" else self.path(self.home) / place
             value = path.read_bytes().strip() if path.is_file() else b""
         else:
             raise SettingsError(
-                f"secret {name!r} must be a reference", where=f"{FILE_NAME}, [secrets]", next="write env:NAME or file:PATH"
+                f"secret {name!r} must be a reference",
+                where=f"{FILE_NAME}, [secrets]",
+                next="write env:NAME, file:PATH or home:PATH",
             )
         if len(value) < 16:
             raise SettingsError(

@@ -137,8 +137,14 @@ class KeyedStep(Step):
     """A step that compares rows across the whole dataset, by narrow keys: it decides which rows to drop.
 
     The runtime calls ``keys`` on every batch, sends each key row to partition ``key % partitions``, calls ``reduce`` on each
-    whole partition, ``settle`` once over all results, and drops the rows named there.
+    whole partition, ``settle`` once over all results, and drops the rows named there. Without a ``settle`` of its own, what
+    ``reduce`` returns are the verdicts, and nobody ever holds all of them.
     """
+
+    @property
+    def settles(self) -> bool:
+        """Whether the step turns findings into verdicts by looking at all of them."""
+        return type(self).settle is not KeyedStep.settle
 
     def keys(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return narrow key rows: ``key`` (UInt64), the identity columns, and whatever ``reduce`` needs to confirm.
@@ -148,17 +154,15 @@ class KeyedStep(Step):
         raise NotImplementedError
 
     def reduce(self, keys: pl.DataFrame, context: Context) -> pl.DataFrame:
-        """Return findings for one partition, whose key rows come sorted by (key, source, row)."""
+        """Return findings for one partition, whose key rows come sorted by (key, source, row).
+
+        A step without `settle` returns verdicts: the identity columns and ``reason``, for each row to drop.
+        """
         raise NotImplementedError
 
     def settle(self, findings: Iterable[pl.DataFrame], context: Context) -> pl.DataFrame:
         """Turn the findings of all partitions into verdicts: identity columns and ``reason``, one per dropped row."""
-        import polars as pl
-
-        tables = [table for table in findings if table.height]
-        if not tables:
-            return pl.DataFrame(schema={SOURCE: pl.UInt32, ROW: pl.UInt64, "reason": pl.String})
-        return pl.concat(tables).unique(subset=list(IDENTITY), keep="first", maintain_order=True)
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,14 +71,18 @@ def follow(document: Path, lab: Path, environment: dict[str, str]) -> None:
             missing = [line for line in block.body.splitlines() if line.strip() and not _printed(line, said)]
             assert not missing, f"{where}: this was not printed: {missing}\nbut this:\n{said}"
         elif block.language in {"sh", "python"}:
-            command = ["bash", "-euo", "pipefail", "-c", block.body] if block.language == "sh" else [sys.executable, "-c", block.body]
+            command = (
+                ["bash", "-euo", "pipefail", "-c", block.body] if block.language == "sh" else [sys.executable, "-c", block.body]
+            )
             done = subprocess.run(
                 command, cwd=lab, env=environment, capture_output=True, text=True, check=False, timeout=_LONGEST
             )
             said = done.stdout + "\n" + done.stderr
             assert done.returncode == 0, f"{where}: ended with {done.returncode}\n{block.body}\n{said}"
         else:
-            msg = f"{where}: a block in {block.language or 'no language'} can neither be run nor written: name its file above it"
+            msg = (
+                f"{where}: a block in {block.language or 'no language'} can neither be run nor written: name its file above it"
+            )
             raise AssertionError(msg)
 
 

@@ -35,10 +35,14 @@ class NationalNumber:
 
 @dataclass(frozen=True, slots=True)
 class NationalCode:
-    """A national identifier with letters. ``pattern`` stays in the subset of RE2; separators are removed before ``proof``."""
+    """A national identifier with letters: ``groups`` are patterns of one character each, parted as people part the code.
+
+    Between groups may stand one separator; just after one of its ``words``, between any two characters. The patterns stay in the
+    subset of RE2; separators are removed before ``proof``.
+    """
 
     entity: str
-    pattern: str
+    groups: tuple[tuple[str, ...], ...]
     proof: str
     words: str
     distinctive: bool = False
@@ -49,15 +53,19 @@ def _shapes(*texts: str) -> frozenset[tuple[int, ...]]:
     return frozenset(tuple(int(size) for size in text.split()) for text in texts)
 
 
+_NIR_WORDS = "nir|n.i.r|insee|nss|sécurité sociale|securite sociale|sécu|secu|n° ss|nº ss|no ss|numéro ss|carte vitale"
+
 NUMBERS = (
     NationalNumber(
         "fr-nir",
         _shapes("15", "13 2", "1 2 2 2 3 3 2", "1 2 2 5 3 2", "1 2 2 2 3 5", "1 2 2 2 6 2"),
         "fr.nir",
         frozenset({"fr"}),
-        "nir|insee|sécurité sociale|securite sociale|sécu|secu|n° ss|numéro ss",
+        _NIR_WORDS,
     ),
-    NationalNumber("pl-pesel", _shapes("11", "6 5"), "pl.pesel", frozenset({"pl"}), "pesel|ewidencyjny|numer identyfikacyjny"),
+    NationalNumber(
+        "pl-pesel", _shapes("11", "6 5", "2 2 2 5"), "pl.pesel", frozenset({"pl"}), "pesel|ewidencyjny|numer identyfikacyjny"
+    ),
     NationalNumber(
         "de-tax-id",
         _shapes("11", "2 3 3 3"),
@@ -90,27 +98,41 @@ NUMBERS = (
     ),
 )
 
+_DIGIT, _LETTER = "[0-9]", "[A-Za-z]"
+_CODED_DIGIT = "[0-9LMNP-Vlmnp-v]"  # letters stand for digits where two people would share an Italian code
+
 CODES = (
-    NationalCode("es-nif", r"[0-9]{2}\.?[0-9]{3}\.?[0-9]{3}[ \-]?[A-Za-z]", "es.nif", "nif|dni|d.n.i|documento|identidad"),
+    NationalCode(
+        "es-nif",
+        ((_DIGIT,) * 2, (_DIGIT,) * 3, (_DIGIT,) * 3, (_LETTER,)),
+        "es.nif",
+        "nif|n.i.f|dni|d.n.i|documento|identidad",
+    ),
     NationalCode(
         "es-nie",
-        r"[XYZxyz][ \-]?[0-9]{7}[ \-]?[A-Za-z]",
+        (("[XYZxyz]",), (_DIGIT,), (_DIGIT,) * 3, (_DIGIT,) * 3, (_LETTER,)),
         "es.nie",
         "nie|n.i.e|documento|extranjero|extranjera",
         distinctive=True,
     ),
     NationalCode(
         "it-fiscal-code",
-        r"[A-Za-z]{3} ?[A-Za-z]{3} ?[0-9LMNP-Vlmnp-v]{2}[ABCDEHLMPRSTabcdehlmprst][0-9LMNP-Vlmnp-v]{2} ?[A-Za-z][0-9LMNP-Vlmnp-v]{3}[A-Za-z]",
+        (
+            (_LETTER,) * 3,
+            (_LETTER,) * 3,
+            (_CODED_DIGIT, _CODED_DIGIT, "[ABCDEHLMPRSTabcdehlmprst]", _CODED_DIGIT, _CODED_DIGIT),
+            (_LETTER, *(_CODED_DIGIT,) * 3),
+            (_LETTER,),
+        ),
         "it.codicefiscale",
-        "codice fiscale|cod. fisc|c.f",
+        "codice fiscale|cod. fisc|cod.fisc|codfisc|c.f|c. f|cf",
         distinctive=True,
     ),
     NationalCode(
         "fr-nir",
-        r"[12][ ]?[0-9]{2}[ ]?[0-9]{2}[ ]?2[ABab][ ]?[0-9]{3}[ ]?[0-9]{3}[ ]?[0-9]{2}",
+        (("[12]",), (_DIGIT,) * 2, (_DIGIT,) * 2, ("2", "[ABab]"), (_DIGIT,) * 3, (_DIGIT,) * 3, (_DIGIT,) * 2),
         "fr.nir",
-        "nir|insee|sécurité sociale|securite sociale",
+        _NIR_WORDS,
         distinctive=True,
     ),
 )
@@ -124,12 +146,21 @@ LIKE = "-like"
 """Ends the name of something that has the form of an entity but a wrong check digit: a mistyped IBAN still points to a person."""
 
 PHONE_WORDS = (
-    "phone|phones|telephone|tel|mobile|mob|cell|cellphone|fax|call|dial|ring|contact|whatsapp|sms|hotline|helpline|telefon|"
-    "telefonnummer|rufnummer|mobil|mobilnummer|handy|handynummer|anruf|anrufen|durchwahl|téléphone|téléphoner|telephoner|portable|"
-    "appeler|appelez|tél|teléfono|telefono|teléfonos|móvil|llamar|llame|llama|llámame|celular|cellulare|chiamare|chiama|chiamami|"
-    "chiamate|recapito|telefoniczny|telefonu|komórka|komórkowy|dzwoń|zadzwoń|telefoon|telefoonnummer|mobiel|bel|bellen|bereikbaar|"
-    "telefone|telemóvel|ligar|ligue|puhelin|puhelinnumero|puh|telefonszám|telefón|mobilní|telefonas|tālrunis|τηλέφωνο|τηλ|κινητό|"
-    "телефон|тел|gsm|guthán|fón"
+    # a phone
+    "phone|phones|phoned|telephone|tel|tele|telnr|tfn|tfno|tlf|tlfn|tlm|tf|mobile|mobil|mob|cell|cellphone|fax|gsm|whatsapp|sms|hotline|"
+    "helpline|contact|telefon|telefonnummer|rufnummer|mobilnummer|handy|handynummer|durchwahl|festnetz|fon|téléphone|téléphoner|"
+    "telephoner|portable|tél|teléfono|telefono|teléfonos|móvil|celular|cellulare|recapito|telefoniczny|telefonu|telefonem|komórka|"
+    "komórkowy|telefoon|telefoonnummer|mobiel|telefone|telemóvel|contacto|puhelin|puhelinnumero|matkapuhelin|kännykkä|puh|telefonszám|"
+    "telefonszámon|telefón|telefónne|telefonní|mobilní|mobitel|mobiil|telefonas|telefonai|tālrunis|tālruni|tālr|τηλέφωνο|τηλεφωνο|τηλ|"
+    "κινητό|κιν|φαξ|телефон|телефонен|мобилен|тел|guthán|fón|teileafón| teil.| teil:|telefown|mowbajl|"
+    # to call, and to be reached
+    "call|calls|calling|dial|dialling|ring|reachable|reach me|reach us|reach him|reach her|reach them|anruf|anrufen|rufen|erreichbar|"
+    "appeler|appelez|joignable|joindre|composez|llamar|llame|llama|llamad|llámame|llámeme|llámenos|localizable|chiamare|chiama|chiami|"
+    "chiamami|chiamate|chiamatemi|telefonare|telefonate|raggiungibile|dzwoń|zadzwoń|dzwonić|zadzwonić|bel|bellen|bereikbaar|ligar|ligue|"
+    "telefonar|contactar|ringe|ringa|nås på|træffes|soita|soittaa|soittakaa|tavoitat|hívjon|hívja|hívj|hívható|volejte|zavolejte|volat|"
+    "volajte|zavolajte|volať|nazovite|nazovi|pozovite|pokličite|kličite|poklicati|zvaniet|zvanīt|piezvaniet|skambinkite|skambinti|"
+    "paskambinkite|helista|helistage|helistada|sunați|sunaţi|apelați|apelaţi|καλέστε|κάλεσε|τηλεφωνήστε|обадете|обади|позвънете|звънете|"
+    "glaoigh|glaoch|glao|ċempel|ċemplu"
 )
 CARD_WORDS = "card|cards|visa|mastercard|amex|kreditkarte|karte|carte|tarjeta|carta|karta|kaart|creditcard|pan|cc"
 BIRTH_WORDS = (

@@ -104,7 +104,13 @@ class _Reader:
         if IP in wanted:
             near = excerpt(column, _colons(column.data), before=40, after=44)
             yield from _placed(near, network.ip6_addresses(near.text))
-        near = excerpt(column, islands(column, _digits(column.data), gap=14, least=5), before=28, after=28)
+        digits = _digits(column.data)
+        anchors = islands(column, digits, gap=14, least=5)
+        if IBAN in wanted:
+            heads = codes.iban_heads(column.data, digits)  # with few digits after them in LV, MT or RO
+            ends = np.minimum(heads + _IBAN_REACH, column.offsets[column.rows(heads) + 1] - 1)
+            anchors = np.unique(np.concatenate((anchors, heads, ends)))
+        near = excerpt(column, anchors, before=28, after=28)
         yield from _placed(near, self._near_digits(near))
 
     def _company(self, near: Excerpt, start: int) -> Company:
@@ -173,7 +179,7 @@ def _accepted(item: numbers.Reading, company: Company, tied: tuple[bool, bool], 
     """Whether the text around a cluster leaves a reading of it standing."""
     if (tied[0] and item.start <= 1) or (tied[1] and item.end == edge):
         return False
-    unrelated = amount or company.denies()
+    unrelated = (amount and not item.dialled) or company.denies()
     if unrelated and item.entity == PHONE:
         return False
     if item.words:
@@ -186,11 +192,14 @@ _WORDLIKE = np.isin(
     np.arange(256), np.frombuffer(b"0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@+", dtype=np.uint8)
 )
 _FEWEST = 7  # digits of a number worth reading
+_IBAN_REACH = 28  # bytes; what stands after an anchor is looked at for as many again, and 50 hold a parted IBAN
 _SEPARATORS = " .-/)"
 _CODED = frozenset(code.entity for code in CODES)
 _NUMBERED = frozenset({CARD, PHONE, *NATIONAL})
+# "%(count)s", "%d", "$name" and "${name}" are places for values in messages: no unit of what stands before.
 _AMOUNT = re.compile(
-    rb" ?(?:%|\xe2\x82\xac|\xc2\xa3|\$|EUR|USD|GBP|PLN|z\xc5\x82|CHF|euros?\b|km|kg|m2|MB|GB|people|inhabitants|persons|users|rows|bytes)"
+    rb" ?(?:%(?:[^(A-Za-z0-9{#.+\-]|\.[^0-9]|\.?\Z)|\$(?:[^A-Za-z_{(]|\Z)|\xe2\x82\xac|\xc2\xa3|z\xc5\x82"
+    rb"|(?:EUR|USD|GBP|PLN|CHF|euros?|km|kg|m2|MB|GB|people|inhabitants|persons|users|rows|bytes)\b)"
 )
 
 

@@ -125,10 +125,7 @@ def _needles(value: str) -> tuple[str, tuple[str, ...]]:
             digits.lstrip("0")[-9:] if len(digits) > 9 else digits,
         )
     if digits:
-        parts = (part.strip() for part in value.split(","))
-        return ATTRIBUTE, tuple(
-            dict.fromkeys(" ".join(_pieces(part)) for part in parts if len(part) >= 6 and _DIGITS.search(part))
-        )
+        return ATTRIBUTE, _address_forms(value)
     words = [fold(word) for word in _WORDS.findall(value)]
     forms = {" ".join(words)} if len("".join(words)) >= 2 else set()
     forms |= {word for word in words if len(word) >= 2 and not _PARTICLE.match(word)}
@@ -138,6 +135,14 @@ def _needles(value: str) -> tuple[str, tuple[str, ...]]:
         if accented in value.lower():
             forms |= {fold(word.lower().replace(accented, wide)) for word in _WORDS.findall(value) if accented in word.lower()}
     return NAME, tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def _address_forms(value: str) -> tuple[str, ...]:
+    """Return the whole and its parts at the commas that tell: "36, rue Mallet" stands as such, and as "rue Mallet 36"."""
+    parts = [part.strip() for part in value.split(",")]
+    told = [part for part in parts if len(part) >= 6 and (_DIGITS.search(part) or len(_pieces(part)) > 1)]
+    whole = [value] if len(value) >= 6 or len(_DIGITS.findall(value)) >= 4 else []  # a postal code has four digits or more
+    return tuple(dict.fromkeys(" ".join(pieces) for pieces in map(_pieces, whole + told) if pieces))
 
 
 def _pieces(text: str) -> list[str]:

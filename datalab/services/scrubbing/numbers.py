@@ -28,7 +28,7 @@ _AMERICAN = re.compile(r"(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[0-9]{3}[\-.]
 # "23/286-0129": Hungary writes area codes so, and leaves out its trunk prefix 06.
 _SLASHED = re.compile(r"(?:\([0-9]{1,5}\) ?/ ?|[0-9]{1,5} ?/ ?)[0-9]{3,4}[ \-]?[0-9]{2,5}")
 EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?[0-9]{1,6}\b")
-_DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]{4,}")
+_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,2})\.[0-9]{4,}")
 _VERSION = re.compile(r"(?:[0-9]+\.)*[0-9]\.(?:[0-9]+\.)*[0-9]+|(?:[0-9]+\.){2,}[0-9]")
 
 # Issuer ranges of ISO/IEC 7812: leading digits to the lengths in use.
@@ -46,7 +46,7 @@ class Reading(NamedTuple):
     """What a run of groups of a cluster may be: characters ``start`` to ``end`` of it.
 
     ``words`` names the entity whose context words must stand before ("" where nothing is needed). ``alone`` says that the form
-    sets it apart from digits beside it.
+    sets it apart from digits beside it; ``dialled`` that it starts as phone numbers do and amounts do not: with + or 0.
     """
 
     start: int
@@ -55,10 +55,13 @@ class Reading(NamedTuple):
     words: str
     rank: int
     alone: bool = False
+    dialled: bool = False
 
 
 _BY_SHAPE: dict[tuple[int, ...], list[NationalNumber]] = {}
+_BY_LENGTH: dict[int, list[NationalNumber]] = {}
 for _number in NUMBERS:
+    _BY_LENGTH.setdefault(sum(next(iter(_number.shapes))), []).append(_number)
     for _shape in _number.shapes:
         _BY_SHAPE.setdefault(_shape, []).append(_number)
 
@@ -91,7 +94,7 @@ def _read(
         return []
     sizes = tuple([end - start for start, end in run])
     start = _opening(cluster, run[0][0]) if leads else run[0][0]
-    return list(_judged(cluster, start, run[-1][1], digits, sizes, language, whole=whole))
+    return list(_judged(cluster, start, run[-1][1], digits, sizes, language, whole=whole, leads=leads))
 
 
 def clusters(text: bytes) -> Iterator[tuple[int, int]]:
@@ -154,7 +157,15 @@ def _opening(cluster: str, first: int) -> int:
 
 
 def _judged(
-    cluster: str, start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, whole: bool
+    cluster: str,
+    start: int,
+    end: int,
+    digits: str,
+    sizes: tuple[int, ...],
+    language: str | None,
+    *,
+    whole: bool,
+    leads: bool,
 ) -> Iterator[Reading]:
     if (
         len(digits) >= 12
@@ -169,6 +180,18 @@ def _judged(
             yield Reading(start, end, CARD + LIKE, "", 2, alone=True)
         elif len(digits) in (15, 16) and len(sizes) == 1:
             yield Reading(start, end, CARD + LIKE, CARD, 2)
+    yield from _national(start, end, digits, sizes, language, leads=leads) if "+" not in cluster[start:][:2] else ()
+    yield from _phone(cluster, start, end, digits, sizes, language, whole=whole)
+
+
+def _national(
+    start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, leads: bool
+) -> Iterator[Reading]:
+    if leads:
+        # Its own name just before it makes a number known in any grouping, and whatever digits follow it.
+        for number in _BY_LENGTH.get(len(digits), ()):
+            if proof(number.proof)(digits):
+                yield Reading(start, end, number.entity, number.entity, 6, alone=True)
     for number in _BY_SHAPE.get(sizes, ()):
         spoken = language in number.languages
         if proof(number.proof)(digits):
@@ -176,23 +199,21 @@ def _judged(
             yield Reading(start, end, number.entity, needed, 7 if spoken else 6, alone=number.telling and len(sizes) > 2)
         else:
             yield Reading(start, end, number.entity + LIKE, number.entity, 3)
-    yield from _phone(cluster, start, end, digits, sizes, language, whole=whole)
 
 
 def _phone(
     cluster: str, start: int, end: int, digits: str, sizes: tuple[int, ...], language: str | None, *, whole: bool
 ) -> Iterator[Reading]:
     text = cluster[start:end]
-    plus = "+" in text[:2]
-    if plus or text.startswith(("00", "(")):
-        verdict = phones.international(digits.removeprefix("00"))
-        if plus and verdict != phones.NO:
-            yield Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID)
-            return
-        if verdict == phones.VALID or (verdict == phones.POSSIBLE and whole and len(sizes) > 2 and text.startswith("00")):
-            yield Reading(start, end, PHONE, "", 5)
-            return
-    if len(digits) > 13 or _DATE.search(text) or _DECIMAL.fullmatch(text) or _VERSION.fullmatch(text):
+    abroad = _international(text, start, end, digits, sizes, whole=whole)
+    if abroad:
+        yield abroad
+        return
+    if len(digits) > 13 or _DATE.search(text) or _VERSION.fullmatch(text):
+        return
+    if _DECIMAL.fullmatch(text):
+        if whole:
+            yield Reading(start, end, PHONE, PHONE, 3)
         return
     known = language in REGIONS
     if whole and ((language in (None, "en") and _AMERICAN.fullmatch(text)) or (language == "hu" and _SLASHED.fullmatch(text))):
@@ -205,7 +226,7 @@ def _phone(
             or (known and (len(sizes) > 1 or digits[1] != "0") and 9 <= len(digits) <= 12)
         )
         if written_so or phones.national(digits, language) == phones.VALID:
-            yield Reading(start, end, PHONE, "", 5, alone=len(sizes) == 1 and len(digits) >= 9)
+            yield Reading(start, end, PHONE, "", 5, alone=len(sizes) == 1 and len(digits) >= 9, dialled=True)
             return
     elif (
         known
@@ -216,4 +237,16 @@ def _phone(
         yield Reading(start, end, PHONE, "", 3)
         return
     if whole and len(digits) <= 12:
-        yield Reading(start, end, PHONE, PHONE, 3)
+        yield Reading(start, end, PHONE, PHONE, 3, dialled=digits[0] == "0")
+
+
+def _international(text: str, start: int, end: int, digits: str, sizes: tuple[int, ...], *, whole: bool) -> Reading | None:
+    plus = "+" in text[:2]
+    if not plus and not text.startswith(("00", "(")):
+        return None
+    verdict = phones.international(digits.removeprefix("00"))
+    if plus and verdict != phones.NO:
+        return Reading(start, end, PHONE, "", 5, alone=verdict == phones.VALID, dialled=True)
+    if verdict == phones.VALID or (verdict == phones.POSSIBLE and whole and len(sizes) > 2 and text.startswith("00")):
+        return Reading(start, end, PHONE, "", 5, dialled=digits[0] == "0")
+    return None

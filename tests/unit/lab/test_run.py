@@ -152,7 +152,7 @@ def test_a_critical_expectation_withholds_and_says_why(lab):
     )
     with pytest.raises(GateFailed, match="expect_column_values_to_be_between") as caught:
         run_pipeline(pipeline(expectations="strict"), lab=lab)
-    assert "datalab quarantine visitors" in caught.value.next
+    assert "report.html" in caught.value.next
     assert not lab.store.candidate_folders("visitors")
     [gate] = lab.ledger.events(type="gate.decided")
     assert gate.body["passed"] is False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
+from string import ascii_uppercase
 
 import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stdnum import numdb
 from stdnum.be import nn
 
 from datalab.services.scrubbing import ALL, scan
@@ -102,6 +105,11 @@ def test_found_with_its_exact_bounds(text, kind, value):
         "the 2023-01-02 release was born of need",
         "me@home and a@b",
         "AT12 reports by our TEAM",
+        "LV 26 this is a text for us a b c",
+        "MT 12 what 12345 a word or two or more is",
+        "about 12 345 678 z nich",
+        "con tro lmapn alla a 12345",
+        "Firefox mobile 128.0.6613.120",
     ],
 )
 def test_hard_negatives(text):
@@ -112,6 +120,74 @@ def test_weak_numbers_need_their_language_or_a_word():
     assert found("111222333", language="nl") == [("nl-bsn", "111222333")]
     assert found("111222333", language="fr") == []
     assert found("burgerservicenummer 111222333", language="fr") == [("nl-bsn", "111222333")]
+
+
+@pytest.mark.parametrize("language", [None, "bg", "fr", "en"])
+@pytest.mark.parametrize(
+    ("label", "value", "kind"),
+    [
+        ("Личен номер (codice fiscale): ", "RSS MRA 85T10 A562 S", "it-fiscal-code"),
+        ("C.F. ", "RSSM RA85 T10A 562S", "it-fiscal-code"),
+        ("Personal number (NIR): ", "2 95 10 99 126 111 93", "fr-nir"),
+        ("NIR ", "2.95.10.99.126.111.93", "fr-nir"),
+        ("my PESEL is ", "44 05 14 01359", "pl-pesel"),
+        ("PESEL: ", "440 514 013 59", "pl-pesel"),
+        ("Steuer-ID ", "365 7426 1809", "de-tax-id"),
+        ("BSN: ", "11.12.22.333", "nl-bsn"),
+        ("D.N.I. ", "12 345 678 z", "es-nif"),
+        ("NIE: ", "X 12 34 567-L", "es-nie"),
+    ],
+)
+def test_the_name_of_a_national_number_counts_in_every_language_and_for_every_grouping(label, value, kind, language):
+    assert found(f"{label}{value}.", language=language) == [(kind, value)]
+    assert (kind, value) in found(f"{label}{value} 27 items", language=language)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "LV80 BANK 0000 4351 9500 1",
+        "LV97HABAXXYYZZXYZXYZX",
+        "ro49 aaaa 1b31 0075 9384 0000",
+        "RO09 BCYPABCDEFGHIJKLMNOP",
+        "MT84-MALT-0110-0001-2345-MTLC-AST0-01S",
+        "NO93 8601 1117 947",
+        "SC18 SSCB 1101 0000 0000 0000 1497 USD",
+    ],
+)
+def test_an_account_of_any_country_in_any_grouping(value):
+    assert found(f"na konto {value}.")[0][1] == value
+
+
+def iban_of(country: str, structure: str) -> str:
+    body = "".join(
+        {"n": "7", "a": "Q", "c": "B"}[kind] * int(size) for size, kind in re.findall(r"([0-9]+)!([nac])", structure)
+    )
+    check = 98 - int("".join(str(int(char, 36)) for char in f"{body}{country}00")) % 97
+    return f"{country}{check:02d}{body}"
+
+
+def test_every_country_of_the_registry():
+    registry = numdb.get("iban")
+    countries = {a + b: registry.info(a + b)[0][1] for a in ascii_uppercase for b in ascii_uppercase}
+    countries = {country: told["bban"] for country, told in countries.items() if "bban" in told}
+    assert len(countries) > 80
+
+    for country, structure in countries.items():
+        plain = iban_of(country, structure)
+        fours = " ".join(plain[at : at + 4] for at in range(0, len(plain), 4))
+        for value in (plain, fours, fours.replace(" ", "-"), fours.replace(" ", "\u00a0"), f"{plain[:4]} {plain[4:]}"):
+            assert found(f"text {value}. Text", entities=("iban",)) == [("iban", value)]
+
+
+@pytest.mark.parametrize("after", [" %(num)d days", " %s TB", " %d", " {count}", " $name", " ${name}", ".", " km", "%(x)s"])
+def test_what_follows_a_phone_number_does_not_hide_it(after):
+    assert found(f"+420 601 880 459{after}", language="cs")[0] == ("phone", "+420 601 880 459")
+
+
+@pytest.mark.parametrize("after", ["%", " %", " % of", " €", " EUR", " km", " people", "$"])
+def test_an_amount_is_no_phone_number(after):
+    assert found(f"612 34 56 78{after} more", language="es") == []
 
 
 def test_numbers_dialled_at_home_belong_to_the_language():
