@@ -53,6 +53,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_stops_the_run_plainly_and_it_resumes_after_making_room(folder, small_disk, undisturbed):
     whole, bytes_of, _ = undisturbed
     home = small_disk / "home"
+    assert process(folder, "plan", "slow", DATALAB_HOME=str(home)).code == 0  # the agreement stands
     stops = set()
     for free in (8, 200, 500):
         filler = small_disk / "filler"

@@ -114,7 +114,7 @@ def test_a_receipt_or_a_part_altered_by_hand_is_redone(folder, undisturbed):
     altered.write_text(altered.read_text().replace('"kept":', '"kept": ', 1).replace('"rows_in":40', '"rows_in":41'))
     empty = receipts(home)[8]
     empty.write_text("")
-    [part, *_] = sorted(home.glob("runs/*/rows/04/*.arrow"))
+    part = max(home.glob("runs/*/rows/*/*.arrow"))  # of the last pass over the rows
     data = part.read_bytes()
     part.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
     again = run(folder, "slow")

@@ -25,7 +25,7 @@ def test_1_a_gate_says_no(folder, call):
     answer = plain(call(folder, "run", "withheld"))
     assert answer.code == 1
     assert "the release is withheld" in answer.err
-    assert "datalab quarantine" in answer.err
+    assert "report.html" in answer.err
 
 
 def test_1_a_verification_fails(folder, call):
