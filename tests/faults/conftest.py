@@ -60,7 +60,7 @@ class Running:
 
 
 def receipts(home: Path) -> list[Path]:
-    return sorted(home.glob("runs/*/receipts/*/*.json"))
+    return sorted(home.glob("runs/*/receipts/*/[0-9]*.json"))
 
 
 def shards(candidate: str) -> dict[str, bytes]:
@@ -80,7 +80,7 @@ def folder(tmp_path, space):  # noqa: F811
     return write_folder(tmp_path / "lab", space)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory, space):  # noqa: F811
     """What the slow pipeline gives when nothing happens: its answer, the bytes of its shards, its number of parts."""
     folder = write_folder(tmp_path_factory.mktemp("undisturbed"), space)

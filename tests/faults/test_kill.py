@@ -7,13 +7,11 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
-
 from datalab.staging.verify import verify_release
 from tests.faults.conftest import Running, receipts, run, shards
 from tests.unit.cli.conftest import process
 
-STEP = 6
+STEP = 9
 
 
 def test_kill_9_at_every_kth_receipt_then_the_same_digest_and_bytes(folder, undisturbed):
@@ -26,7 +24,7 @@ def test_kill_9_at_every_kth_receipt_then_the_same_digest_and_bytes(folder, undi
             break
         running.kill()
         kills.append(running.receipts())
-    assert len(kills) >= 4
+    assert len(kills) >= 3
     assert kills == sorted(kills), "a receipt is never lost"
     resumed = run(folder, "slow")
     assert resumed["digest"] == whole["digest"]
@@ -96,8 +94,8 @@ def test_two_who_ask_for_the_same_run_one_runs_and_the_other_waits(folder, undis
     assert len(started) == 1
 
 
-@pytest.mark.parametrize("names", [("slow", "visitors")])
-def test_two_runs_in_one_lab_share_the_ledger(folder, names):
+def test_two_runs_in_one_lab_share_the_ledger(folder):
+    names = ("slow", "visitors")
     both = [Running(folder, "run", name, "--json") for name in names]
     answers = [running.end() for running in both]
     assert [answer.code for answer in answers] == [0, 0], answers
@@ -116,7 +114,7 @@ def test_a_receipt_or_a_part_altered_by_hand_is_redone(folder, undisturbed):
     altered.write_text(altered.read_text().replace('"kept":', '"kept": ', 1).replace('"rows_in":40', '"rows_in":41'))
     empty = receipts(home)[8]
     empty.write_text("")
-    part = sorted(home.glob("runs/*/rows/*/*.arrow"))[-1]
+    part = max(home.glob("runs/*/rows/*/*.arrow"))  # of the last pass over the rows
     data = part.read_bytes()
     part.write_bytes(data[:200] + bytes([data[200] ^ 1]) + data[201:])
     again = run(folder, "slow")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from datalab.errors import ProtocolError, SourceError
 from datalab_connectors.dsp.messages import message, read_json
@@ -23,6 +25,16 @@ class Listener(Protocol):
 
     def look(self, kind: str, pid: str) -> Process | None:
         """Return a process."""
+
+
+_threads: WeakSet[threading.Thread] = WeakSet()
+
+
+@atexit.register
+def _join() -> None:
+    """Wait for the servers that are closing: one that still runs while the interpreter is taken down can crash it (SIGSEGV)."""
+    for thread in list(_threads):
+        thread.join(timeout=2)
 
 
 class Callbacks:
@@ -46,6 +58,7 @@ class Callbacks:
         self._ended = ended
         self._thread = threading.Thread(target=self._run, name="dsp-callbacks", daemon=True)
         self._thread.start()
+        _threads.add(self._thread)
 
     def _run(self) -> None:
         try:

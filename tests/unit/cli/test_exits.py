@@ -138,7 +138,7 @@ def test_130_ctrl_c_ends_a_run_and_running_again_resumes_to_the_same_digest(fold
     )  # fmt: skip
     home = folder / ".datalab"
     deadline = time.monotonic() + 60
-    while len(list(home.glob("runs/*/receipts/*/*.json"))) < 3:
+    while len(list(home.glob("runs/*/receipts/*/[0-9]*.json"))) < 3:
         assert child.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -147,7 +147,7 @@ def test_130_ctrl_c_ends_a_run_and_running_again_resumes_to_the_same_digest(fold
     assert child.returncode == 130
     assert b"Traceback" not in out + err
     assert b"interrupted" in err
-    kept = len(list(home.glob("runs/*/receipts/*/*.json")))
+    kept = len(list(home.glob("runs/*/receipts/*/[0-9]*.json")))
     assert not list(home.glob("candidates/*/*"))
     again = process(folder, "run", "slow", "--json")
     assert again.code == 0, again.err
