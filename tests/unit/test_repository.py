@@ -111,4 +111,4 @@ def test_the_makefile_and_the_script_have_the_same_verbs() -> None:
 def test_the_settings_at_the_root_are_valid() -> None:
     settings = load_settings(ROOT / "datalab.toml")
     assert settings.connectors["sandbox"]["kind"] == "sandbox"
-    assert all(reference.startswith(("file:", "env:")) for reference in settings.secrets.values())
+    assert all(reference.startswith(("file:", "env:", "home:")) for reference in settings.secrets.values())
