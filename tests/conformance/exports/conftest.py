@@ -39,3 +39,9 @@ def reference():
     if not place:
         pytest.skip("DATALAB_REFERENCE_DATA is not set: the official schemas and shapes are not part of the project")
     return Path(place)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Let the tests with mlcroissant come last: absl, which it brings, takes the streams of the whole process over."""
+    items.sort(key=lambda item: item.path.name == "test_croissant.py")
