@@ -162,7 +162,12 @@ class KeyedStep(Step):
 
     def settle(self, findings: Iterable[pl.DataFrame], context: Context) -> pl.DataFrame:
         """Turn the findings of all partitions into verdicts: identity columns and ``reason``, one per dropped row."""
-        raise NotImplementedError
+        import polars as pl
+
+        tables = [table for table in findings if table.height]
+        if not tables:
+            return pl.DataFrame(schema={SOURCE: pl.UInt32, ROW: pl.UInt64, "reason": pl.String})
+        return pl.concat(tables).unique(subset=list(IDENTITY), keep="first", maintain_order=True)
 
 
 @dataclass(frozen=True, slots=True)
