@@ -160,16 +160,17 @@ def _tables(
         complaints[start + row.number - 1] = code
         return "skip"
 
+    joined = found.joined(start, stop)
     table: pa.Table | None
     try:
         table = pc.read_csv(
-            pa.BufferReader(found.joined(start, stop)),
+            pa.BufferReader(joined),
             read_options=pc.ReadOptions(use_threads=False, column_names=names, block_size=1 << 30),
             parse_options=pc.ParseOptions(
                 delimiter=options.delimiter,
                 quote_char=options.quote,
                 newlines_in_values=True,
-                invalid_row_handler=complain,
+                invalid_row_handler=complain if _is_text(joined) else None,  # Arrow cannot hand on a row that is no text
             ),
             convert_options=pc.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.large_string()),
@@ -190,6 +191,14 @@ def _tables(
         middle = (start + stop) // 2
         yield from _tables(found, start, middle, names, options, bad)
         yield from _tables(found, middle, stop, names, options, bad)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        bytes(data).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _frame(tables: list[pa.Table], names: tuple[str, ...]) -> pl.DataFrame:
