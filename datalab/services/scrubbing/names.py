@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from datalab.kernels.countries import EU_LANGUAGES
 from datalab.kernels.spans import Column, Span
 from datalab.services.scrubbing.catalogue import ATTRIBUTE, BIRTH_DATE, NAME, PHONE
 
@@ -219,32 +220,7 @@ def _months(month: int) -> tuple[str, ...]:
     from babel import Locale
 
     found: dict[str, None] = {}
-    for language in [
-        "bg",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "fi",
-        "fr",
-        "ga",
-        "hr",
-        "hu",
-        "it",
-        "lt",
-        "lv",
-        "mt",
-        "nl",
-        "pl",
-        "pt",
-        "ro",
-        "sk",
-        "sl",
-        "sv",
-    ]:
+    for language in EU_LANGUAGES:
         months = Locale(language).months["format"]
         for width in ("wide", "abbreviated"):
             found[" ".join(_pieces(str(months[width][month])))] = None
