@@ -30,7 +30,7 @@ LOG = VENV / "setup.log"
 REQUIREMENTS = ROOT / "requirements"
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
 MISLEADING = {
-    "PYTHONDONTWRITEBYTECODE",  # without bytecode every start takes two to seven times as long
+    "PYTHONDONTWRITEBYTECODE",  # bytecode is written at first use; without it every start takes two to seven times as long
     "PYTHONHOME",
     "PYTHONPATH",
     "PIP_NO_COMPILE",
@@ -305,6 +305,7 @@ def pip(options: list[object], *, what: str, total: int) -> None:
         "--disable-pip-version-check",
         "install",
         "--progress-bar=off",
+        "--no-compile",  # Python compiles what it imports at first use: half a minute and 350 MB less than compiling all
     ]
     with LOG.open("a", encoding="utf-8") as log, progress(what, total):
         code = run([*command, *options], stdout=log, stderr=subprocess.STDOUT)
