@@ -1,4 +1,4 @@
-"""Who asks: the sandbox's own identity token. Self-declared and unsigned: a sandbox checks terms, not people.
+"""Who asks, and with what intent. A sandbox takes the caller's word: a self-declared, unsigned token.
 
 A token is the base64url form of a JSON object: ``participant`` and, where the consumer declares them, the claims that
 terms are measured against (purpose, legal_basis, territory, recipient, commercial).
