@@ -11,34 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCES = Path(__file__).with_name("sources.txt")
-LANGUAGES = tuple(
-    [
-        "bg",
-        "cs",
-        "da",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "fi",
-        "fr",
-        "ga",
-        "hr",
-        "hu",
-        "it",
-        "lt",
-        "lv",
-        "mt",
-        "nl",
-        "pl",
-        "pt",
-        "ro",
-        "sk",
-        "sl",
-        "sv",
-    ]
-)
+LANGUAGES = (
+    "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr",
+    "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt", "ro", "sk", "sl", "sv",
+)  # fmt: skip
 _CATALOGUE = re.compile(r"/([a-z]{2})(?:[_-][A-Z][A-Za-z]+)?/LC_MESSAGES/[^/]+\.mo$")
 _SHORTEST = 20
 
