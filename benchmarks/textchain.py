@@ -20,21 +20,31 @@ PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
 STAGES = ("normalise", "language", "quality", "patterns", "near-duplicates")
 
 
-def steps(stages: Sequence[str] = STAGES) -> list[Step]:
+def steps(stages: Sequence[str] = STAGES, minimum_words: int = 50) -> list[Step]:
     """Return the steps of the chain, in order. Patterns are e-mail and IP addresses: what every peer finds too."""
     from datalab import clean, enrich, scrub, standardise
 
     everything: dict[str, Step] = {
         "normalise": standardise.Text("text", lines=True),
         "language": enrich.Language("text", into="found"),
-        "quality": clean.TextQuality("text", language="found" if "language" in stages else ""),
+        "quality": clean.TextQuality(
+            "text", language="found" if "language" in stages else "", limits=clean.Limits(minimum_words=minimum_words)
+        ),
         "patterns": scrub.Text("text", entities=("email", "ip")),
         "near-duplicates": clean.NearDuplicates("text", threshold=0.8),
     }
     return [everything[name] for name in stages]
 
 
-def run(files: Sequence[str], stages: Sequence[str] = STAGES, workers: int = 1, *, check: bool = False) -> dict[str, Any]:
+def run(
+    files: Sequence[str],
+    stages: Sequence[str] = STAGES,
+    *,
+    workers: int = 1,
+    part_rows: int = 32_768,
+    minimum_words: int = 50,
+    check: bool = False,
+) -> dict[str, Any]:
     """Do what ``datalab run`` does, in a new lab: attestation, landing, parts, receipts, sidecars, ledger, gate, candidate, report."""
     from datalab import Pipeline, Purpose, Release, Source
     from datalab.lab import open_lab, run_pipeline
@@ -52,7 +62,8 @@ def run(files: Sequence[str], stages: Sequence[str] = STAGES, workers: int = 1, 
             purpose=Purpose("https://w3id.org/dpv#ScientificResearch", "Measure how fast texts are prepared"),
             legal_basis="not applicable: public texts and invented data",
             source=Source(dataset="documents", attestation="messages of public software; personal data in them is invented"),
-            steps=steps(stages),
+            steps=steps(stages, minimum_words),
+            part_rows=part_rows,
             release=Release(licence="CC0-1.0", description="Measured and thrown away"),
         )
         with open_lab(Settings(root=root, actor="Benchmark", workers=workers)) as lab:
