@@ -44,7 +44,7 @@ def acquire(lab: Lab, pipeline: Pipeline, progress: Progress) -> Acquired:
         if place not in known:
             known[place] = _acquire_source(lab, source, pipeline, intent, progress)
         offer, agreement, objects = known[place]
-        offers[offer.dataset_id] = offer
+        offers[offer.dataset] = offer
         agreements[agreement.id] = agreement
         return [
             Input(replace(item, ordinal=place, reference=reference), _reader(source, item))
@@ -81,7 +81,7 @@ def _acquire_source(
 ) -> tuple[Offer, Agreement, list[SourceObject]]:
     connector, identifier = connector_for(lab, source, pipeline.owner)
     offer = connector.offer(identifier)
-    subject = f"{offer.connector}:{offer.dataset_id}"
+    subject = offer.dataset
     lab.record("offer.discovered", subject, _offer_facts(offer))
     decision = decide_acquisition(
         offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant

@@ -55,7 +55,7 @@ def origin_of(lab: Lab, manifest: Manifest, split: str, row: int) -> Origin:
             if record[SOURCE] >= len(objects):
                 return Origin("fitted model", _model_sha256(lab, manifest), record[ROW], "", synthetic=True)
             item = objects[record[SOURCE]]
-            return Origin(item.name, item.sha256, record[ROW], item.agreement_id, synthetic=False)
+            return Origin(item.title, item.sha256, record[ROW], item.agreement_id, synthetic=False)
         left -= shard.rows
     raise NotFound(f"split {split!r} has {manifest.splits[split]} rows, there is no row {row}", next="rows count from 0")
 

@@ -25,7 +25,7 @@ def test_every_released_row_leads_back_to_its_record(released):
         for row in (0, 1, rows // 2, 199 if rows > 200 else 0, 200 if rows > 200 else 0, rows - 1):
             origin = origin_of(released, manifest, split, row)
             assert records[origin.record]["Id"] == ids[row]
-            assert (origin.source, origin.synthetic) == ("csv", False), "the name is that of the distribution"
+            assert (origin.source, origin.synthetic) == ("space:visitors, visitors.csv", False)
             assert origin.sha256 in manifest.lineage["sources"]
             assert origin.agreement in manifest.lineage["agreements"]
 
