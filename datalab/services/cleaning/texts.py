@@ -52,6 +52,7 @@ class Language(MapStep):
     """
 
     service: ClassVar[Service] = Service.CLEANING
+    version: ClassVar[int] = 2
 
     column: str
     keep: str | Sequence[str] = ()

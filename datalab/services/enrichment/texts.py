@@ -21,6 +21,7 @@ class Language(MapStep):
     """
 
     service: ClassVar[Service] = Service.ENRICHMENT
+    version: ClassVar[int] = 2
 
     column: str
     into: str = "language"
