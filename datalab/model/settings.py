@@ -14,7 +14,7 @@ from datalab.errors import NotFound, SettingsError
 FILE_NAME = "datalab.toml"
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
-    "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts"},
+    "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
     "connectors": None,
@@ -58,6 +58,9 @@ class Settings:
     worker_memory_mb: int = 0
     """Limit of a worker's data segment in MiB; 0 means none."""
     attempts: int = 3
+    """How often a part is given to a worker before the rows that kill it are searched for."""
+    part_seconds: int = 3600
+    """What a part of a map stage may take before it counts as hung; 0 means any time."""
     ledger_url: str = ""
     """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
     sdv_accept_busl: bool = False

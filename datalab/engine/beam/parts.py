@@ -17,7 +17,8 @@ from pathlib import Path
 import apache_beam as beam
 
 from datalab.engine.folder import RunFolder
-from datalab.engine.pool import Pool, unexpected
+from datalab.engine.pool import Pool
+from datalab.engine.process import unexpected
 from datalab.engine.task import Task
 from datalab.errors import DatalabError
 
@@ -30,6 +31,7 @@ class Errand:
     name: str
     memory_mb: int
     attempts: int
+    part_seconds: float
     path: tuple[str, ...]
     """Where the caller finds modules; the steward's pipelines are among them."""
 
@@ -85,7 +87,14 @@ class WorkParts(beam.DoFn):  # type: ignore[misc]  # Beam has no types
             if self._pool is None:
                 sys.path += [place for place in errand.path if place not in sys.path]
                 plan = errand.folder.load_plan()
-                self._pool = Pool(plan, errand.folder, workers=1, memory_mb=errand.memory_mb, attempts=errand.attempts)
+                self._pool = Pool(
+                    plan,
+                    errand.folder,
+                    workers=1,
+                    memory_mb=errand.memory_mb,
+                    attempts=errand.attempts,
+                    part_seconds=errand.part_seconds,
+                )
             for _receipt in self._pool.run([task]):
                 pass
         except DatalabError as error:

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from datalab.engine.pool import surroundings
+from datalab.engine.process import surroundings
 
 _PATIENCE = 10.0
 """Seconds that a worker is given to end before it is killed."""
