@@ -52,4 +52,11 @@ def workers_for(plan: Plan, folder: RunFolder, settings: Settings, engine: Engin
         from datalab.engine.beam import BeamWorkers
 
         return BeamWorkers(plan, folder, settings, runner=engine.runner, options=engine.options)
-    return Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
+    return Pool(
+        plan,
+        folder,
+        workers=settings.workers,
+        memory_mb=settings.worker_memory_mb,
+        attempts=settings.attempts,
+        part_seconds=settings.part_seconds,
+    )

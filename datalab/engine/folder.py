@@ -8,12 +8,9 @@ asks the server (close-to-open consistency, RFC 1813 section 4.11), never by lis
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
 import contextlib
 import errno
 import hashlib
->>>>>>> cluster
 import json
 import os
 import pickle

@@ -81,7 +81,7 @@ class WorkParts(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 
     def _work(self, task: Task) -> None:
         errand = self._errand
-        if errand.stop.exists() or errand.folder.receipt(task.stage, task.part):  # a runner may try again
+        if errand.stop.exists() or errand.folder.others_receipt(task.stage, task.part):  # a runner may try again
             return
         try:
             if self._pool is None:

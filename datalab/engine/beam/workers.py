@@ -113,7 +113,7 @@ class BeamWorkers:
     def _arrived(self, missing: dict[int, Task]) -> Iterator[Receipt]:
         """Yield the receipts that appeared since the last look."""
         for part in self._seen(next(iter(missing.values())).stage if missing else 0):
-            if part in missing and (receipt := self._folder.receipt(missing[part].stage, part)):
+            if part in missing and (receipt := self._folder.others_receipt(missing[part].stage, part)):
                 del missing[part]
                 yield receipt
 
