@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.option("--engine", default="", help="What works the parts off: local (worker processes here) or beam.")
 @click.option("--runner", default="", help="Beam's runner: fnapi, portable or flink.")
-@click.option("--runner-option", "runner_options", multiple=True, metavar="NAME=VALUE", help="An option of the runner; repeatable.")
+@click.option(
+    "--runner-option", "runner_options", multiple=True, metavar="NAME=VALUE", help="An option of the runner; repeatable."
+)
 @actor_option
 @json_option
 def command(name: str, engine: str, runner: str, runner_options: tuple[str, ...], actor: str, as_json: bool) -> None:

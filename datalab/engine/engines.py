@@ -35,7 +35,9 @@ def chosen(settings: Settings, name: str = "", runner: str = "", options: Mappin
         raise NotFound.among("engine", engine, (LOCAL, BEAM), where="--engine, or [engine] kind in datalab.toml")
     if engine == LOCAL:
         if runner or options:
-            raise UsageError("the local engine has no runners", next="add --engine beam, or leave --runner and --runner-option out")
+            raise UsageError(
+                "the local engine has no runners", next="add --engine beam, or leave --runner and --runner-option out"
+            )
         return Engine()
     from datalab.engine.beam.runners import find_runner
 

@@ -34,11 +34,6 @@ def surroundings() -> dict[str, str]:
     return dict(_SURROUNDINGS)
 
 
-def surroundings() -> dict[str, str]:
-    """Return the environment variables that every worker process is started with, on any engine."""
-    return dict(_SURROUNDINGS)
-
-
 @dataclass(frozen=True, slots=True)
 class Death:
     """How a worker ended without an answer: its exit code (negative: a signal), or the limit in seconds that its part overran."""

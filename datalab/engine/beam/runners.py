@@ -74,7 +74,9 @@ def find_runner(name: str) -> Runner:
     """Return a proven runner by its name or Beam's (``flink``, ``FlinkRunner``); refuse the others with the reason."""
     short = name.lower().removesuffix("runner").strip("-_ ")
     if not short:
-        raise UsageError("Beam needs a runner", next=f"add --runner {_or(sorted(RUNNERS))}, or set runner in [engine] of datalab.toml")
+        raise UsageError(
+            "Beam needs a runner", next=f"add --runner {_or(sorted(RUNNERS))}, or set runner in [engine] of datalab.toml"
+        )
     if short in REFUSED:
         raise UsageError(
             f"the Beam runner {name!r} is refused: {REFUSED[short]}",

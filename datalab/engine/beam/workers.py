@@ -86,7 +86,9 @@ class BeamWorkers:
 
         settings = self._settings
         name = f"{_FOLDER}/{secrets.token_hex(6)}"
-        errand = Errand(self._folder, name, settings.worker_memory_mb, settings.attempts, settings.part_seconds, tuple(sys.path))
+        errand = Errand(
+            self._folder, name, settings.worker_memory_mb, settings.attempts, settings.part_seconds, tuple(sys.path)
+        )
         job = _Job(self._arguments(next(iter(missing.values()))), errand, list(missing.values()))
         job.start()
         try:
