@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from datalab.errors import DatalabError, ProtocolError, SourceError
+from datalab.errors import DatalabError, ProtocolError, SourceError, StorageFailed
 from datalab_connectors.dsp.callers import Caller
 from datalab_connectors.dsp.exchange import Exchange, Unknown
 from datalab_connectors.dsp.messages import message, read_json
@@ -72,7 +72,7 @@ def guarded(area: str, handler: Handler, version: Version | None = None) -> Hand
         try:
             return await handler(request)
         except DatalabError as error:
-            status, reason = (404 if isinstance(error, Unknown) else 400), error.what
+            status, reason = _status(error), error.what
         except UnicodeDecodeError:
             status, reason = 400, "the message is not UTF-8"
         ids = {} if kind == "CatalogError" else await _ids(request)
@@ -80,6 +80,11 @@ def guarded(area: str, handler: Handler, version: Version | None = None) -> Hand
         return JSONResponse((version or V2025_1).write(told), status_code=status)
 
     return guard
+
+
+def _status(error: DatalabError) -> int:
+    """Return what an error is in the protocol; 503 where the fault is ours and the message may be said again."""
+    return 404 if isinstance(error, Unknown) else 503 if isinstance(error, StorageFailed) else 400
 
 
 async def read_body(request: Request) -> Any:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from datalab.errors import SourceError
+from datalab.errors import SourceError, StorageFailed
 from datalab_connectors.dsp.callers import Caller
 from datalab_connectors.dsp.messages import message
 from datalab_connectors.dsp.store import Process, Store
@@ -73,6 +73,7 @@ class Exchange:
         self._strategy = strategy
         self._other = PROVIDER if role == CONSUMER else CONSUMER
         self._changed = threading.Condition()
+        self._hindrance: StorageFailed | None = None
         self.wake: Callable[[], None] = _nobody
         """Called when something became due."""
 
@@ -200,17 +201,28 @@ class Exchange:
         return (f"{base}/{process.peer}/{MOVES[process.kind][move].path}" if process.peer else f"{base}/request"), wire
 
     def wait(self, process: Process, reached: Callable[[Process], bool], seconds: float) -> Process:
-        """Return a process once it is where it should be; raise ``NotYet`` after ``seconds``."""
+        """Return a process once it is where it should be; raise ``NotYet`` after ``seconds``.
+
+        Raise ``StorageFailed`` where what was heard meanwhile could not be kept: nothing would come of waiting.
+        """
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
                 now = self.store.get(process.kind, process.pid) or process
                 if reached(now):
                     return now
+                if self._hindrance is not None:
+                    raise self._hindrance
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise NotYet
                 self._changed.wait(left)
+
+    def hinder(self, error: StorageFailed) -> None:
+        """Let whoever waits hear that nothing can be kept any more."""
+        with self._changed:
+            self._hindrance = error
+            self._changed.notify_all()
 
     def state(self, process: Process) -> dict[str, Any]:
         """Return the message that tells the state of a process."""
@@ -226,10 +238,14 @@ class Exchange:
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
-        with self._changed:
-            with self.store.change():
-                yield
-            self._changed.notify_all()
+        try:
+            with self._changed:
+                with self.store.change():
+                    yield
+                self._changed.notify_all()
+        except StorageFailed as error:
+            self.hinder(error)
+            raise
 
 
 def version_of(process: Process) -> Version:

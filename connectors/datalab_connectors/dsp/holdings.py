@@ -99,6 +99,7 @@ def _distribution(file: File, participant: str, endpoint: str, transport: str) -
         "format": transport,
         "mediaType": file.media_type,
         "fileFormat": file.format,
+        "fileName": file.path.name,
         "byteSize": file.bytes,
         "checksum": {"algorithm": "sha256", "checksumValue": file.sha256},
         "accessService": _service(participant, endpoint),

@@ -9,6 +9,7 @@ from typing import Any
 from datalab.errors import NotFound, ProtocolError
 from datalab.model.offer import Distribution, Offer
 from datalab.policy import parse
+from datalab.ports.landing import safe_name
 from datalab_connectors.dsp.messages import PUSH
 
 
@@ -60,6 +61,7 @@ def distribution_in(item: Mapping[str, Any], place: int) -> Distribution:
         bytes=size if isinstance(size, int) and size >= 0 else None,
         sha256=sha256.lower() if isinstance(sha256, str) and len(sha256) == 64 else None,
         title=text(item.get("title")),
+        file=safe_name(name) if isinstance(name := item.get("fileName"), str) and name else "",
     )
 
 

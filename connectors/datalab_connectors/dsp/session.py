@@ -28,7 +28,7 @@ class Session:
         self.client = HttpClient(reach, Limits(connect=2, idle=10, seconds=20, attempts=2))
         self.exchange = Exchange(CONSUMER, self.store, Wishes())
         self.deliveries: Deliveries = {}
-        self._post = Post(self.store, self.client, self.exchange.act, token)
+        self._post = Post(self.store, self.client, self.exchange.act, token, self.exchange.hinder)
         self.exchange.wake = self._post.wake
         self._callbacks = Callbacks(self.exchange, self.deliveries, door, self.store.close)
         self.port = self._callbacks.port
