@@ -18,7 +18,7 @@ from environments import PEERS, REQUIREMENTS, ROOT, VENV, Stop, install, locked,
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 MACHINES = ("x86_64", "aarch64")
-CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
+CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", ".tck", "build", "dist")
 
 
 def main(arguments: list[str]) -> int:
@@ -77,6 +77,12 @@ def test_slow(rest: list[str]) -> int:
     """Run the slow tests: whole processes killed and resumed, servers, memory."""
     install("dev")
     return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow", *rest])
+
+
+def tck(rest: list[str]) -> int:
+    """Run the official conformance kit of the Dataspace Protocol against both roles; skipped without Java or Maven."""
+    install("dev")
+    return run([VENV / "bin" / "python", ROOT / "tests" / "tck" / "run.py", *rest])
 
 
 def bench(rest: list[str]) -> int:
@@ -154,6 +160,7 @@ VERBS = {
     "demo": (demo, "run the demo: from offers in a sandbox data space to approved releases"),
     "test": (test, "run the tests; arguments go to pytest"),
     "test-slow": (test_slow, "run the slow tests: kills, servers, memory"),
+    "tck": (tck, "run the official conformance kit of the Dataspace Protocol (needs Java 17 and Maven)"),
     "dev": (dev, "open Dagster's web page on the pipelines"),
     "bench": (bench, "measure what benchmarks claim; arguments are rows, or --quick"),
     "bench-peers": (bench_peers, "the same against other toolkits, in .venv-peers"),

@@ -15,7 +15,6 @@ from datalab_connectors.dsp.callers import Caller
 from datalab_connectors.dsp.endpoints import process_routes
 from datalab_connectors.dsp.exchange import Exchange, Turn
 from datalab_connectors.dsp.holdings import File, Holding
-from datalab_connectors.dsp.messages import PULL
 from datalab_connectors.dsp.post import Post
 from datalab_connectors.dsp.provider import Provider
 from datalab_connectors.dsp.service import provider_routes
@@ -40,7 +39,8 @@ from scripts import (  # type: ignore[import-not-found]
     offer_id,
 )
 
-_PAUSE = 0.3
+_PAUSE = 0.25
+"""Before each move: the kit listens for one message at a time, and not before it has noted the answer to its own."""
 _HERE = {**NEGOTIATED_HERE, **TRANSFERRED_FROM_HERE}
 _THERE = {**NEGOTIATED_THERE, **TRANSFERRED_FROM_THERE}
 _TERMS: dict[str, Any] = {"permission": [{"action": "use"}]}
@@ -83,8 +83,7 @@ class ScriptedWishes(Wishes):
 
 def _first_of(process: Process, turn: Any) -> Turn | None:
     word, _, rest = process.due.partition(" ")
-    if process.data.get("moved"):
-        time.sleep(_PAUSE)
+    time.sleep(_PAUSE)
     others = {
         "complete": Turn("completion"),
         "suspend": Turn("suspension", {"code": "scripted", "reason": ["scripted"]}),
@@ -92,7 +91,7 @@ def _first_of(process: Process, turn: Any) -> Turn | None:
     made = others.get(word) or turn(dataclasses.replace(process, due=word))
     if word == "start" and isinstance(process.data.get("ours"), bool):
         made = Turn("start")
-    return dataclasses.replace(made, due=rest, keeps={**made.keeps, "moved": bool(rest)}) if made else None
+    return dataclasses.replace(made, due=rest) if made else None
 
 
 def build(state: Path, base: str, client: HttpClient) -> tuple[Starlette, list[Post]]:

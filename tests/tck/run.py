@@ -161,7 +161,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     """Wait until the connector answers."""
     for _ in range(200):
         try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of our own
+            with urllib.request.urlopen(url, timeout=1):
                 return
         except OSError:
             if process.poll() is not None:

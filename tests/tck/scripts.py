@@ -1,8 +1,7 @@
 """What the connector under test does in each test of the kit, by the id of the dataset or agreement that the test names.
 
 The kit prescribes the other side's part of each conversation, so a connector's own decisions are replaced by these; its
-messages, states, store and post are those of the product. Before the second of two moves in a row it pauses, because the
-kit listens for one message at a time.
+messages, states, store and post are those of the product.
 """
 
 from __future__ import annotations
