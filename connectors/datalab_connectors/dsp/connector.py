@@ -40,7 +40,7 @@ class DspConnector:
 
     keys: ClassVar[frozenset[str]] = frozenset(
         (
-            "kind", "url", "hosts", "participant", "token_env", "version", "transport", "listen", "callback", "rounds",
+            "kind", "url", "hosts", "participant", "token_env", "key_env", "version", "transport", "listen", "callback", "rounds",
             "max_bytes", "patience",
         )
     )  # fmt: skip
@@ -56,6 +56,7 @@ class DspConnector:
         self._hosts = frozenset(map(str, table.get("hosts", ())))
         self._participant = str(table.get("participant", _PARTICIPANT))
         self._secret = str(table.get("token_env", ""))
+        self._key = str(table.get("key_env", ""))
         self._wanted = str(table.get("version", ""))
         self._transport = str(table.get("transport", "pull"))
         if self._transport not in _TRANSPORTS:
@@ -246,15 +247,18 @@ class DspConnector:
         )
 
     def _token(self, intent: Intent | None = None) -> str:
-        """Return the token that the provider gave this lab, or else who the lab says it is, and what for."""
-        if not self._secret:
-            return identity_token(self._participant, intent)
-        token = os.environ.get(self._secret, "")
-        if not token:
+        """Return the token that the provider gave this lab, or else who it says it is and what for: signed where it has a key."""
+        if self._secret:
+            return self._from_environment(self._secret)
+        return identity_token(self._participant, intent, self._from_environment(self._key).encode() if self._key else b"")
+
+    def _from_environment(self, name: str) -> str:
+        value = os.environ.get(name, "")
+        if not value:
             raise SettingsError(
-                f"the environment has no {self._secret}", where=self._where, next="set it to the provider's token"
+                f"the environment has no {name}", where=self._where, next="set it to what the provider gave you"
             )
-        return token
+        return value
 
     def _doorstep(self, listen: str, address: str) -> Doorstep:
         if not listen:

@@ -36,6 +36,7 @@ BY_DISTRIBUTION = "distribution"
 """Said in a data address: below the endpoint, each distribution has a path of its own."""
 Judge = Callable[[Holding, Caller], list[str]]
 """Why a caller may not have a holding; nothing where it may."""
+Witness = Callable[[Process, str], None]
 Pusher = Callable[[File, Mapping[str, Any], Callable[[], bool]], None]
 """Brings a file to the data address of a consumer, as long as the last argument says go on."""
 
@@ -45,6 +46,7 @@ class Provider:
     """A provider's strategy. ``endpoint`` is where its data is served; tokens live ``token_seconds``.
 
     ``pushers`` are the ways to push, by ``endpointType``. ``judge`` replaces the policy door's answer on the declared intent.
+    ``witness`` hears of each move before the other side does; after a kill it may hear of the same move again.
     """
 
     shelf: Mapping[str, Holding]
@@ -55,6 +57,7 @@ class Provider:
     participant: str
     judge: Judge | None = None
     pushers: Mapping[str, Pusher] | None = None
+    witness: Witness | None = None
 
     def opened(self, process: Process, said: Mapping[str, Any], caller: Caller) -> Process:
         """Take a contract request, or a transfer request under a finalized agreement of the caller's."""
@@ -78,6 +81,12 @@ class Provider:
 
     def turn(self, process: Process) -> Turn | None:
         """Make the move that is due."""
+        turn = self._turn(process)
+        if turn is not None and self.witness is not None:
+            self.witness(process, turn.move)
+        return turn
+
+    def _turn(self, process: Process) -> Turn | None:
         holding = self.shelf.get(process.data["holding"])
         match process.due:
             case "agree" if holding is not None:
