@@ -74,7 +74,7 @@ def publish_release(lab: Lab, reference: str, *, actor: str) -> Published:
         "version": manifest.version,
         "digest": manifest.digest,
         "title": manifest.title or manifest.name,
-        "description": manifest.title,
+        "description": evidence.pipeline.release.description,
         "licence": manifest.licence,
         "personal_data": facts_of(lab, evidence).personal_data and not evidence.scrubbed,
         "issued": datetime.now(UTC).date().isoformat(),

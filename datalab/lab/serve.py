@@ -5,12 +5,14 @@ Every request is decided by the policy door for who asks and what for, and the l
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from datalab.errors import SettingsError, UsageError
+from datalab.governance.ledger import Entry, Ledger, open_ledger
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.publish import WHOLE, Published, export_decision, published
 from datalab.lab.release import evidence_of
@@ -177,7 +179,8 @@ def objections(lab: Lab, item: Published, caller: Caller) -> list[str]:
     intent = caller.intent or Intent(purpose="", purpose_text="", recipient=caller.participant)
     manifest = read_manifest(item.folder)
     decision = export_decision(lab, evidence_of(lab, manifest), manifest, intent, actor=caller.participant)
-    lab.record("decision.made", item.id, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
+    with contextlib.closing(_ledger(lab)) as ledger:
+        ledger.append([Entry("decision.made", ENGINE, item.id, {**decision.as_json(), "id": decision.id})])
     return [] if decision.permitted else list(decision.reasons)
 
 
@@ -187,9 +190,15 @@ def witness(lab: Lab, process: Process, move: str) -> None:
     if event is None:
         return
     body = {"consumer": process.party, "agreement": process.subject, "process": process.pid}
-    known = (item for item in lab.ledger.events() if item.type == event and item.body.get("process") == process.pid)
-    if next(known, None) is None:
-        lab.record(event, str(process.data["holding"]), body, actor=process.party)
+    with contextlib.closing(_ledger(lab)) as ledger:
+        known = (item for item in ledger.events() if item.type == event and item.body.get("process") == process.pid)
+        if next(known, None) is None:
+            ledger.append([Entry(event, process.party, str(process.data["holding"]), body)])
+
+
+def _ledger(lab: Lab) -> Ledger:
+    """Open the ledger for the thread that asks: an SQLite connection belongs to one."""
+    return open_ledger(lab.settings.ledger_url, lab.home)
 
 
 def _listen(where: str) -> tuple[socket.socket, str]:

@@ -27,9 +27,9 @@ from datalab_connectors.dsp.exchange import Turn, Unknown
 from datalab_connectors.dsp.holdings import File, Holding, find, offer_of
 from datalab_connectors.dsp.messages import HTTP_ENDPOINT, PULL, PUSH
 from datalab_connectors.dsp.store import Process, Store
+from datalab_connectors.dsp.terms import same_terms
 from datalab_connectors.dsp.transitions import ENDED, IllegalMove
 
-_RULES = ("permission", "prohibition", "obligation")
 _SECRETS = ("token", "address")
 """What is forgotten when a transfer ends."""
 BY_DISTRIBUTION = "distribution"
@@ -244,5 +244,4 @@ def _answer(process: Process, asked: Mapping[str, Any], holding: Holding) -> str
     """Return what is due after a request: the terms decide, and other terms than ours are met with an offer of ours."""
     if process.data["reasons"]:
         return "refuse"
-    ours = {key: holding.policy.get(key) for key in _RULES}
-    return "agree" if ours == {key: asked.get(key) for key in _RULES} else "counter"
+    return "agree" if same_terms(asked, {"target": holding.id, **holding.policy}) else "counter"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from datalab.policy import parse
 from datalab_connectors.dsp.callers import Caller
 from datalab_connectors.dsp.exchange import Turn, Unknown
 from datalab_connectors.dsp.store import Process
+from datalab_connectors.dsp.terms import same_terms
 from datalab_connectors.dsp.transitions import ENDED
 
 _OTHER_TERMS = "The provider wants other terms than those that were decided on."
@@ -30,10 +29,10 @@ class Wishes:
         due = ""
         match move:
             case "offer":
-                same = same_terms(process, said["offer"])
+                same = same_terms(process.data["offer"], said["offer"])
                 due = "accept" if same else "insist" if data.get("rounds", 0) > 0 else "terminate"
             case "agreement":
-                due = "verify" if same_terms(process, said["agreement"]) else "terminate"
+                due = "verify" if same_terms(process.data["offer"], said["agreement"]) else "terminate"
                 data["message"] = text
             case "start" if "dataAddress" in said:
                 data["address"] = said["dataAddress"]
@@ -52,13 +51,3 @@ class Wishes:
                 return Turn("request", {"offer": process.data["offer"]}, {"rounds": process.data["rounds"] - 1})
         said = {"code": "terms", "reason": [_OTHER_TERMS]}
         return Turn("termination", said, {"reasons": [_OTHER_TERMS], "ours": True})
-
-
-def same_terms(process: Process, offered: Mapping[str, Any]) -> bool:
-    """Whether the terms are those that were decided on, for the same dataset."""
-    asked = parse(json.dumps(process.data["offer"]))
-    now = parse(json.dumps(offered))
-    return offered.get("target") == process.data["offer"]["target"] and (
-        (asked.permissions, asked.prohibitions, asked.obligations, asked.unknown)
-        == (now.permissions, now.prohibitions, now.obligations, now.unknown)
-    )
