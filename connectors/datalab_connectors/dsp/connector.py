@@ -88,7 +88,7 @@ class DspConnector:
         dataset = version.read(entry.body, "Dataset")
         if dataset.get("@id") != dataset_id:
             raise ProtocolError("the catalogue answered with another dataset", where=dataset_id)
-        return offer_in(self.name, dataset, "", entry.text)
+        return offer_in(self.name, dataset, "")
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Return the agreement still valid for this offer and intent, or conclude one."""
@@ -136,7 +136,7 @@ class DspConnector:
         consumer = self._consumer(agreement.intent)
         limit = self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes)
         if self._transport == "push":
-            return consumer.take(agreement.id, wanted.id, landing, limit=limit, sha256=wanted.sha256)
+            return consumer.take(agreement.id, wanted.id, landing, limit=limit, sha256=wanted.sha256, progress=progress)
         for last in (False, True):
             try:
                 with consumer.transfer(agreement.id, wanted.id) as source, self._client() as client:
@@ -195,7 +195,7 @@ class DspConnector:
 
     def _offers(self) -> Iterator[Offer]:
         for entry, holder in self._entries():
-            yield offer_in(self.name, entry, holder, json.dumps(entry, ensure_ascii=False))
+            yield offer_in(self.name, entry, holder)
 
     def _catalogue(self) -> Iterator[str]:
         return (str(entry["@id"]) for entry, _ in self._entries())

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import os
 import secrets
 import threading
 import time
@@ -19,8 +20,9 @@ from typing import Any
 from urllib.parse import quote
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
+from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused
-from datalab.ports.landing import Landed, Landing
+from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.reach import Reach
 from datalab_connectors.dsp.callbacks import Delivery, Doorstep
 from datalab_connectors.dsp.exchange import Turn
@@ -131,7 +133,16 @@ class Consumer:
             with self._ending(session, process):
                 yield Source(*held[0], renew)
 
-    def take(self, agreement_id: str, name: str, landing: Landing, *, limit: int, sha256: str | None = None) -> Landed:
+    def take(
+        self,
+        agreement_id: str,
+        name: str,
+        landing: Landing,
+        *,
+        limit: int,
+        sha256: str | None = None,
+        progress: Progress | None = None,
+    ) -> Landed:
         """Have the provider push the file ``name`` of an agreement to this side; return it, landed and checked."""
         with self._session(0) as session:
             token = secrets.token_urlsafe(32)
@@ -145,25 +156,33 @@ class Consumer:
             with landing.receive(name, limit=limit, sha256=sha256) as arrival:
                 session.deliveries[process.pid, name] = Delivery(token, arrival, threading.Lock())
                 self._order(session, agreement_id, {"format": PUSH, "dataAddress": address}, process)
-                grown, size = time.monotonic(), 0
-                while time.monotonic() - grown < self._patience:
-                    with contextlib.suppress(NotYet):
-                        session.exchange.wait(process, lambda now: now.state in ENDED, _POLL)
-                        break
-                    if arrival.size > size:
-                        grown, size = time.monotonic(), arrival.size
-                now = session.store.get("transfer", process.pid) or process
-                if now.state != "COMPLETED":
-                    self._abandon(session, now, "The push did not come to its end in time.")
-                    raise SourceError(f"the push did not arrive: {_why(now)}", where=self._endpoint, next="fetch it again")
+                self._await_push(session, process, arrival, progress)
             assert arrival.landed is not None
             return arrival.landed
 
+    def _await_push(self, session: Session, process: Process, arrival: Arrival, progress: Progress | None) -> None:
+        """Wait as long as bytes come; raise ``SourceError`` where they stay away or the provider ends it."""
+        grown, size = time.monotonic(), 0
+        while time.monotonic() - grown < self._patience:
+            with contextlib.suppress(NotYet):
+                session.exchange.wait(process, lambda now: now.state in ENDED, _POLL)
+                break
+            if arrival.size > size:
+                grown, size = time.monotonic(), arrival.size
+                if progress is not None:
+                    progress(arrival.name, size, None)
+        now = session.store.get("transfer", process.pid) or process
+        if now.state != "COMPLETED":
+            self._abandon(session, now, "The push did not come to its end in time.")
+            raise SourceError(f"the push did not arrive: {_why(now)}", where=self._endpoint, next="fetch it again")
+        if progress is not None:
+            progress(arrival.name, arrival.size, arrival.size)
+
     def _begin(self, session: Session, agreement_id: str) -> Process:
         for left in session.store.about("transfer", agreement_id):  # of a process that was killed
-            if left.state not in ENDED and left.party == self._endpoint and left.data.get("port") == session.port:
+            if left.state not in ENDED and left.party == self._endpoint and not _alive(int(left.data.get("owner", 0))):
                 self._abandon(session, left, "The consumer restarted.")
-        return session.exchange.begin("transfer", agreement_id, self._endpoint, self._version, port=session.port)
+        return session.exchange.begin("transfer", agreement_id, self._endpoint, self._version, owner=os.getpid())
 
     def _order(self, session: Session, agreement_id: str, says: Mapping[str, Any], process: Process | None = None) -> Process:
         process = process or self._begin(session, agreement_id)
@@ -263,6 +282,17 @@ def agreement_in(text: str) -> dict[str, Any]:
     said = recognise(body).read(body, "ContractAgreementMessage")
     agreement: dict[str, Any] = said["agreement"]
     return agreement
+
+
+def _alive(pid: int) -> bool:
+    """Whether another process of this machine still is at work; the number may by chance be somebody else's by now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
 
 
 def _why(process: Process) -> str:

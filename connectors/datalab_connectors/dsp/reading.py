@@ -23,8 +23,8 @@ def datasets_in(catalogue: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from datasets_in(inner)
 
 
-def offer_in(connector: str, dataset: Mapping[str, Any], holder: str, record: str) -> Offer:
-    """Build the offer of a catalogue entry; ``record`` is what the catalogue said, kept to the letter."""
+def offer_in(connector: str, dataset: Mapping[str, Any], holder: str, record: str = "") -> Offer:
+    """Build the offer of a catalogue entry; ``record`` is what is kept of what the catalogue said, by default the entry."""
     entries = dataset.get("distribution")
     if not entries:
         raise ProtocolError("the dataset has no distribution", where=str(dataset.get("@id")))
@@ -45,8 +45,12 @@ def offer_in(connector: str, dataset: Mapping[str, Any], holder: str, record: st
         columns=columns_in(dataset),
         personal_data=dataset.get("personalData") is not False,
         issued=str(dataset.get("issued", "")),
-        catalogue_record=record,
+        catalogue_record=record or json.dumps(_entry(dataset), ensure_ascii=False, sort_keys=True),
     )
+
+
+def _entry(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in dataset.items() if key != "@context"}
 
 
 def distribution_in(item: Mapping[str, Any], place: int) -> Distribution:
