@@ -115,7 +115,9 @@ class DspConnector:
             raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
         wanted = distribution_of(offer, distribution)
         landed = landing.find(wanted.sha256) if wanted.sha256 else None
-        if landed is None:
+        if landed is not None:
+            self._consumer(agreement.intent).settle()
+        else:
             landed = self._pull(agreement, wanted, landing, progress)
         return [
             SourceObject(

@@ -84,6 +84,17 @@ class Consumer:
             found = [item for item in store.about("negotiation", subject) if item.state == "FINALIZED"]
             return [str(item.data["message"]) for item in reversed(found)]
 
+    def settle(self) -> None:
+        """Say what an earlier process still owed the provider when it was killed, and end what it left behind."""
+        if not self._path.exists():
+            return
+        with contextlib.closing(Store(self._path)) as store:
+            if not store.letters(time.time()) and not self._left_behind(store):
+                return
+        with self._session(0) as session:
+            for left in self._left_behind(session.store):
+                self._abandon(session, left, "The consumer restarted.")
+
     def negotiate(self, subject: str, offer: Mapping[str, Any]) -> str:
         """Conclude an agreement on exactly ``offer`` (with its target); return the agreement message to the letter.
 
@@ -179,9 +190,8 @@ class Consumer:
             progress(arrival.name, arrival.size, arrival.size)
 
     def _begin(self, session: Session, agreement_id: str) -> Process:
-        for left in session.store.about("transfer", agreement_id):  # of a process that was killed
-            if left.state not in ENDED and left.party == self._endpoint and not _alive(int(left.data.get("owner", 0))):
-                self._abandon(session, left, "The consumer restarted.")
+        for left in self._left_behind(session.store):
+            self._abandon(session, left, "The consumer restarted.")
         return session.exchange.begin("transfer", agreement_id, self._endpoint, self._version, owner=os.getpid())
 
     def _order(self, session: Session, agreement_id: str, says: Mapping[str, Any], process: Process | None = None) -> Process:
@@ -258,6 +268,11 @@ class Consumer:
             with contextlib.suppress(SourceError):
                 session.client.post(url, wire, token=self._token)
         session.exchange.end(now, [reason])
+
+    def _left_behind(self, store: Store) -> list[Process]:
+        """Return the unfinished transfers of processes that were killed."""
+        found = (item for item in store.under_way("transfer") if item.party == self._endpoint)
+        return [item for item in found if not _alive(int(item.data.get("owner", 0)))]
 
     def _unfinished(self, store: Store, kind: str, subject: str) -> Process | None:
         found = [item for item in store.about(kind, subject) if item.state not in ENDED and item.party == self._endpoint]

@@ -222,7 +222,7 @@ def test_whatever_is_tried_both_sides_end_in_the_same_state(tmp_path_factory, mo
         says = (
             {"code": "x", "reason": ["y"]}
             if move in {"termination", "suspension"}
-            else {"offer": mine.data["offer"]}
+            else {"offer": mine.data.get("offer")}
             if move == "offer"
             else {}
         )
