@@ -13,6 +13,7 @@ from datalab.engine.exchange import read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import SPLIT, Plan
 from datalab.engine.records import write_identity_table
+from datalab.engine.residue import residue
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
 from datalab.kernels.content import schema_description, table_digest
@@ -59,6 +60,7 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         "content": table_digest(table),
         "schema": schema_description(table.schema),
         "profile": profile_batch(frame),
+        **residue(plan, frame),
     }
     if plan.suite is not None:
         checks = compile_suite(plan.suite, plan.schema_out)
