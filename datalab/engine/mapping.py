@@ -108,6 +108,8 @@ def _set_poison_apart(plan: Plan, task: Task, batch: Batch) -> None:
 
 def _apply_verdicts(plan: Plan, folder: RunFolder, task: Task, batch: Batch) -> None:
     verdicts = verdicts_of_part(folder, task.detail["verdicts"]["files"], task.part)
+    if _is_probe(task):
+        verdicts = verdicts.join(batch.frame.select(IDENTITY), on=list(IDENTITY), how="semi")
     keyed = task.detail["verdicts"]["keyed"]
     before = batch.frame.height
     joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
