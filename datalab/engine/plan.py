@@ -95,6 +95,13 @@ class Plan:
     """Rows of a part: what the pipeline says, or fewer where more would not fit into a worker's memory."""
     row_bytes: RowBytes
 
+    @property
+    def schema_read(self) -> pl.Schema:
+        """Schema of the columns that are read of the sources."""
+        import polars as pl
+
+        return pl.Schema({name: self.schema_in[name] for name in self.stages[1].reads})
+
     def schema_before(self, stage: Stage) -> pl.Schema:
         """Return the schema of the rows that enter a map stage, columns that are not read included."""
         return self.bound[stage.place - 1].schema if stage.place else self.schema_in
