@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datalab.engine.drive import Executed, execute, locked
+from datalab.engine.drive import Executed, Workers, execute, locked
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan, make_plan
 from datalab.engine.pool import Pool
@@ -90,14 +90,25 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
 def work(lab: Lab, begun: Begun, face: Face) -> Executed:
     """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
     settings, plan, folder = lab.settings, begun.plan, begun.folder
-    lab.record("plan.made", plan.id, _plan_facts(plan))
+    lab.record("plan.made", plan.id, plan_facts(plan))
     agreements = [item.id for item in begun.acquired.agreements]
     lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements})
     folder.save_plan(plan)
     face.say(f"{plan.pipeline.name}: running {len(plan.stages)} stages")
-    workers = Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
-    with workers:
+    with open_workers(settings, plan, folder) as workers:
         return execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
+
+
+def open_workers(settings: Settings, plan: Plan, folder: RunFolder) -> AbstractContextManager[Workers]:
+    """Return the workers that ``settings`` ask for; leaving them ends them."""
+    return Pool(
+        plan,
+        folder,
+        workers=settings.workers,
+        memory_mb=settings.worker_memory_mb,
+        attempts=settings.attempts,
+        part_seconds=settings.part_seconds,
+    )
 
 
 def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSummary:
@@ -158,7 +169,8 @@ def _summary(
     )
 
 
-def _plan_facts(plan: Plan) -> dict[str, Any]:
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return what the ledger is told of a plan."""
     return {
         "pipeline": plan.pipeline.name,
         "title": plan.pipeline.title,
