@@ -18,7 +18,6 @@ from datalab.engine.task import Task
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
 
-
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
 
 
