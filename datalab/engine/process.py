@@ -29,6 +29,11 @@ _SURROUNDINGS = {
 """One thread a worker, because there is a worker a core."""
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment variables that every worker process is started with, on any engine."""
+    return dict(_SURROUNDINGS)
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
     """How a worker ended without an answer: its exit code (negative: a signal), or the limit in seconds that its part overran."""
@@ -139,7 +144,7 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int) -> 
         except MemoryError:
             os.abort()  # native code does the same; nothing can be trusted to go on from here
         except BaseException as error:  # noqa: BLE001 - the parent must hear of everything
-            answer = _unexpected(error)
+            answer = unexpected(error)
         try:
             pipe.send(answer)
         except OSError:
@@ -155,7 +160,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _unexpected(error: BaseException) -> RunFailed:
+def unexpected(error: BaseException) -> RunFailed:
     """Name an unexpected error by type and place; its text may quote the data and stays behind."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from datalab.engine.crew import Crew
 from datalab.engine.drive import execute
+from datalab.engine.engines import Engine, workers_for
 from datalab.engine.pool import usable_cores
 from datalab.engine.signs import Lookout, Member, Sign
 from datalab.lab.prepared import load_prepared
-from datalab.lab.run import open_workers
+from datalab.lab.run import still_landed
 from datalab.lab.watch import Face, ProgressWatcher
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
@@ -51,10 +52,11 @@ def work_share(settings: Settings, pipeline: Pipeline, member: Member, face: Fac
     """
     begun = load_prepared(settings, pipeline)
     plan, folder = begun.plan, begun.folder
+    still_landed(begun.acquired)
     started = time.perf_counter()
     face.say(f"{pipeline.name}: shard {member} of {len(plan.stages)} stages")
     with (
-        open_workers(settings, plan, folder) as workers,
+        workers_for(plan, folder, settings, Engine()) as workers,
         Sign(folder, member, patience) as sign,
     ):
         lookout = Lookout(folder, patience)

@@ -60,6 +60,10 @@ def test_the_finish_works_off_whatever_is_missing_and_tells_the_ledger_in_order(
     ]
     assert [stage for stage, _ in told] == sorted(stage for stage, _ in told)
     assert process(folder, "ledger", "verify").code == 0
+    assert [(event["type"], event["actor"]) for event in events if event["type"] == "run.started"] == [
+        ("run.started", "Sam Steward")
+    ], "it starts when it is prepared, and once"
+    assert [item["status"] for item in json.loads(process(folder, "runs", "--json").out)] == ["passed"]
     again = said(folder, "run", "slow", "--finish")
     assert (again["status"], again["digest"]) == ("unchanged", undisturbed[0]["digest"])
 
