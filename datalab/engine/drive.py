@@ -16,6 +16,7 @@ from datalab.engine.plan import Plan, Stage, StageKind
 from datalab.engine.task import Task
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
+from datalab.model.step import KeyedStep
 
 
 class Watcher(Protocol):
@@ -68,6 +69,7 @@ class _Run:
     """Partitions of the exchange that the last pass wrote keys for."""
     splits: list[list[int]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     verdicts: dict[str, Any] | None = None
     """Place of the keyed step that spoke last, and the files that hold its verdicts by part."""
@@ -150,12 +152,14 @@ def _intake(run: _Run, stage: Stage) -> None:
 
 
 def _map(run: _Run, stage: Stage) -> None:
-    run.partitions = partitions_for(run.rows)
+    step = run.plan.pipeline.steps[stage.keyed] if stage.keyed is not None else None
+    run.partitions = partitions_for(run.rows, step.row_bytes) if isinstance(step, KeyedStep) else 1
     detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
     if run.verdicts is not None:
         detail["verdicts"] = run.verdicts
     receipts = run.work(stage, [{**detail, "rows": name} for name in run.files])
     run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
+    run.evidence = [receipt.files["evidence"].path for receipt in receipts if "evidence" in receipt.files]
     run.moved(receipts)
 
 
@@ -166,10 +170,18 @@ def _reduce(run: _Run, stage: Stage) -> None:
     run.verdicts = {"keyed": stage.keyed, "files": run.findings} if run.keys else None
 
 
+def _confirm(run: _Run, stage: Stage) -> None:
+    detail = {"findings": run.findings, "evidence": run.evidence, "parts": [part[:3] for part in run.parts]}
+    receipts = run.work(stage, [detail] * len(run.parts) if run.findings else [])
+    run.findings = [receipt.files["findings"].path for receipt in receipts]
+
+
 def _settle(run: _Run, stage: Stage) -> None:
-    detail = {"findings": run.findings, "parts": [part[:3] for part in run.parts]}
+    detail = {"findings": run.findings, "evidence": run.evidence, "parts": [part[:3] for part in run.parts]}
     receipts = run.work(stage, [detail] if run.parts else [])
-    run.verdicts = {"keyed": stage.keyed, "files": [receipts[0].files["verdicts"].path]} if receipts else None
+    run.verdicts = (
+        {"keyed": stage.keyed, "files": [receipts[0].files["verdicts"].path], **receipts[0].facts} if receipts else None
+    )
 
 
 def _fit(run: _Run, stage: Stage) -> None:
@@ -199,6 +211,7 @@ _STAGES: dict[StageKind, Callable[[_Run, Stage], None]] = {
     StageKind.INTAKE: _intake,
     StageKind.MAP: _map,
     StageKind.REDUCE: _reduce,
+    StageKind.CONFIRM: _confirm,
     StageKind.SETTLE: _settle,
     StageKind.FIT: _fit,
     StageKind.GENERATE: _generate,

@@ -59,22 +59,24 @@ class RunFolder:
         plan: Plan = pickle.loads(self.path("plan.pickle").read_bytes())  # noqa: S301 - our own file in a 0700 folder
         return plan
 
-    def write_frame(self, name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> FileRef:
-        """Write record batches as one Arrow IPC file with lz4 buffers."""
+    def write_frame(
+        self, name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema, *, compression: str | None = "lz4"
+    ) -> FileRef:
+        """Write record batches as one Arrow IPC file with lz4 buffers, or plain ones, which a reader can map at random."""
         import pyarrow as pa
 
         rows = 0
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        options = pa.ipc.IpcWriteOptions(compression=compression)
         with writing(self.path(name)) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as writer:
             for batch in batches:
                 rows += batch.num_rows
                 writer.write_batch(batch)
         return self.refer(name, rows)
 
-    def write_rows(self, name: str, frame: pl.DataFrame) -> FileRef:
+    def write_rows(self, name: str, frame: pl.DataFrame, *, compression: str | None = "lz4") -> FileRef:
         """Write one frame as an Arrow IPC file."""
         table = frame.rechunk().to_arrow(compat_level=_layout())
-        return self.write_frame(name, iter(table.to_batches()), table.schema)
+        return self.write_frame(name, iter(table.to_batches()), table.schema, compression=compression)
 
     def read_rows(self, name: str) -> pl.DataFrame:
         """Read a file that `write_rows` wrote."""

@@ -9,16 +9,15 @@ import polars as pl
 
 from datalab.engine.apply import Batch, apply_steps
 from datalab.engine.context import WorkerContext
-from datalab.engine.exchange import verdicts_of_part, write_keys
+from datalab.engine.exchange import judge, send_keys
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
 from datalab.engine.records import tally, write_drops, write_quarantine
 from datalab.engine.splits import add_split, split_counts
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
-from datalab.errors import ConservationError
 from datalab.model.receipt import FileRef, Receipt, Rows
-from datalab.model.step import IDENTITY, ROW, KeyedStep, MapStep
+from datalab.model.step import ROW, MapStep
 
 CRASH = "worker-crash"
 
@@ -40,22 +39,18 @@ def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     batch = Batch(frame)
     _set_poison_apart(plan, task, batch)
     if "verdicts" in task.detail:
-        _apply_verdicts(plan, folder, task, batch)
+        judge(plan, folder, task, batch, context)
     steps = [(plan.labels[place], plan.pipeline.steps[place], plan.bound[place]) for place in stage.steps]
     done = apply_steps(
         batch.frame, [(label, step, bound) for label, step, bound in steps if isinstance(step, MapStep)], context
     )
-    dropped, quarantined = batch.dropped + done.dropped, batch.quarantined + done.quarantined
-    frame = done.frame
-    name = f"{task.stage:02d}/{task.part:06d}"
     files: dict[str, FileRef] = {}
     facts: dict[str, Any] = {}
     if stage.keyed is not None:
-        step = plan.pipeline.steps[stage.keyed]
-        assert isinstance(step, KeyedStep)
-        keys = step.keys(frame, context)
-        if not _is_probe(task):
-            files["keys"] = write_keys(folder, f"keys/{name}.arrow", keys, task.detail["partitions"])
+        files = send_keys(plan, folder, task, done, context)
+    dropped, quarantined = batch.dropped + done.dropped, batch.quarantined + done.quarantined
+    frame = done.frame
+    name = f"{task.stage:02d}/{task.part:06d}"
     if task.detail.get("split"):
         frame = add_split(frame, plan)
         facts["splits"] = split_counts(frame, plan)
@@ -95,17 +90,3 @@ def _set_poison_apart(plan: Plan, task: Task, batch: Batch) -> None:
         label = plan.labels[stage.steps[0]] if stage.steps else f"{task.stage:02d} {stage.kind}"
         bad = batch.frame[ROW].is_in(pl.Series(poison, dtype=pl.UInt64).implode())
         batch.quarantine(label, pl.select(pl.when(bad).then(pl.lit(CRASH)))["literal"])
-
-
-def _apply_verdicts(plan: Plan, folder: RunFolder, task: Task, batch: Batch) -> None:
-    verdicts = verdicts_of_part(folder, task.detail["verdicts"]["files"], task.part)
-    keyed = task.detail["verdicts"]["keyed"]
-    before = batch.frame.height
-    joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
-    batch.drop(plan.labels[keyed], joined["reason"])
-    if before - batch.frame.height != verdicts.height:
-        raise ConservationError(
-            f"{plan.labels[keyed]} names {verdicts.height} rows to drop, {before - batch.frame.height} of them are there",
-            where=f"part {task.part}",
-            next="its settle() must name each row once, and only rows it was given",
-        )

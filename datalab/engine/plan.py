@@ -16,7 +16,7 @@ from datalab.model.agreement import SourceObject
 from datalab.model.canonical import describe, digest
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
-from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, MapStep
+from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, MapStep, PairStep
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +35,7 @@ class StageKind(enum.StrEnum):
     INTAKE = "intake"
     MAP = "map"
     REDUCE = "reduce"
+    CONFIRM = "confirm"
     SETTLE = "settle"
     FIT = "fit"
     GENERATE = "generate"
@@ -221,7 +222,9 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
         elif isinstance(step, KeyedStep):
             add(StageKind.MAP, fused, place)
             add(StageKind.REDUCE, keyed=place)
-            if step.settles:
+            if isinstance(step, PairStep):
+                add(StageKind.CONFIRM, keyed=place)
+            if step.settles or isinstance(step, PairStep):
                 add(StageKind.SETTLE, keyed=place)
             fused = []
         elif isinstance(step, GenerateStep):

@@ -31,12 +31,13 @@ def perform(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def _worker(kind: StageKind) -> Callable[[Plan, RunFolder, Task], Receipt]:
-    from datalab.engine import exchange, generate, intake, mapping, shards
+    from datalab.engine import exchange, generate, intake, mapping, pairs, shards
 
     return {
         StageKind.INTAKE: intake.take_in,
         StageKind.MAP: mapping.map_part,
         StageKind.REDUCE: exchange.reduce_partition,
+        StageKind.CONFIRM: pairs.confirm,
         StageKind.SETTLE: exchange.settle,
         StageKind.FIT: generate.fit,
         StageKind.GENERATE: generate.generate,
