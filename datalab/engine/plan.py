@@ -16,7 +16,7 @@ from datalab.model.agreement import SourceObject
 from datalab.model.canonical import describe, digest
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
-from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, MapStep, PairStep
+from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, LookupStep, MapStep, PairStep
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +27,7 @@ ENGINE_VERSION = 1
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
 _SAMPLE_ROWS = 2_000
+_PACKED = {".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".parquet"}
 
 
 class StageKind(enum.StrEnum):
@@ -37,8 +38,10 @@ class StageKind(enum.StrEnum):
     REDUCE = "reduce"
     CONFIRM = "confirm"
     SETTLE = "settle"
+    REFERENCE = "reference"
     FIT = "fit"
     GENERATE = "generate"
+    SHUFFLE = "shuffle"
     SHARDS = "shards"
     UNIQUE = "unique"
 
@@ -83,6 +86,12 @@ class Plan:
     suite: Suite | None
     settings: Settings
     key_ids: Mapping[str, str]
+    exchanged: frozenset[str] = frozenset()
+    """References too large to be lent whole: their entries meet the rows that ask for them in an exchange."""
+
+    def schema_before(self, place: int) -> pl.Schema:
+        """Schema of the rows that the step at ``place`` is given."""
+        return self.bound[place - 1].schema if place else self.schema_in
 
     @property
     def schema_out(self) -> pl.Schema:
@@ -152,6 +161,7 @@ def make_plan(
     key_ids = {
         name: key_id(settings.secret(name)) for name in sorted({name for step in pipeline.steps for name in step.secrets})
     }
+    exchanged = _exchanged(pipeline, references, settings)
     return Plan(
         id=_plan_id(pipeline, inputs, references, suite, key_ids),
         pipeline=pipeline,
@@ -159,11 +169,12 @@ def make_plan(
         references={name: tuple(items) for name, items in references.items()},
         schema_in=schema_in,
         bound=tuple(bound),
-        stages=_stages(pipeline),
+        stages=_stages(pipeline, exchanged),
         lineage=compose(schema_in.names(), list(zip(pipeline.labels, bound, strict=True))),
         suite=suite,
         settings=settings,
         key_ids=key_ids,
+        exchanged=exchanged,
     )
 
 
@@ -207,7 +218,19 @@ def _check_splits(pipeline: Pipeline, schema: pl.Schema) -> None:
         raise SchemaError("no column is left to release", where=f"pipeline {pipeline.name}")
 
 
-def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
+def _exchanged(pipeline: Pipeline, references: Mapping[str, Sequence[Input]], settings: Settings) -> frozenset[str]:
+    """Name the references that are looked up and larger than what is lent whole. It decides how, and not what, rows are given."""
+    asked = {step.source for step in pipeline.steps if isinstance(step, LookupStep)}
+    large = {name for name, items in references.items() if reference_bytes(items) > settings.reference_mb << 20}
+    return frozenset(asked & large)
+
+
+def reference_bytes(items: Sequence[Input]) -> int:
+    """Estimate what a reference takes in memory from the size of its files and their form."""
+    return sum(item.object.bytes * (8 if item.object.path.suffix.lower() in _PACKED else 1) for item in items)
+
+
+def _stages(pipeline: Pipeline, exchanged: frozenset[str]) -> tuple[Stage, ...]:
     """Fuse neighbouring row-wise steps into one pass; a keyed step ends a pass, a generating one replaces the rows."""
     stages = [Stage(0, StageKind.INTAKE)]
 
@@ -217,16 +240,23 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
     fused: list[int] = []
     generate: int | None = None
     for place, step in enumerate(pipeline.steps):
-        if isinstance(step, MapStep):
+        if isinstance(step, LookupStep) and step.source in exchanged:
+            add(StageKind.MAP, fused, place)
+            add(StageKind.REFERENCE, keyed=place)
+            add(StageKind.REDUCE, keyed=place)
+            fused = [place]
+        elif isinstance(step, MapStep):
             fused.append(place)
         elif isinstance(step, KeyedStep):
             add(StageKind.MAP, fused, place)
+            fused = []
+            if not step.exchanges:
+                continue
             add(StageKind.REDUCE, keyed=place)
             if isinstance(step, PairStep):
                 add(StageKind.CONFIRM, keyed=place)
             if step.settles or isinstance(step, PairStep):
                 add(StageKind.SETTLE, keyed=place)
-            fused = []
         elif isinstance(step, GenerateStep):
             generate = place
         else:
@@ -238,6 +268,8 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
     if generate is not None:
         add(StageKind.FIT, (generate,))
         add(StageKind.GENERATE, (generate,))
+    if pipeline.release.order == "shuffled":
+        add(StageKind.SHUFFLE)
     add(StageKind.SHARDS)
     add(StageKind.UNIQUE)
     return tuple(stages)

@@ -14,7 +14,7 @@ from datalab.errors import NotFound, SettingsError
 FILE_NAME = "datalab.toml"
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
-    "engine": {"workers", "worker_memory_mb", "attempts"},
+    "engine": {"workers", "worker_memory_mb", "attempts", "reference_mb"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
     "connectors": None,
@@ -47,6 +47,8 @@ class Settings:
     worker_memory_mb: int = 0
     """Limit of a worker's data segment in MiB; 0 means none."""
     attempts: int = 3
+    reference_mb: int = 64
+    """Size in MiB up to which a reference table is given whole to every worker; a larger one is joined by exchange."""
     ledger_url: str = ""
     """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
     sdv_accept_busl: bool = False

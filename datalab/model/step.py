@@ -159,6 +159,11 @@ class KeyedStep(Step):
     """About how many bytes of key rows one row yields: it decides the number of partitions, never the result."""
 
     @property
+    def exchanges(self) -> bool:
+        """Whether rows need to meet at all; a step that is certain of every row by itself has no key rows to send."""
+        return True
+
+    @property
     def settles(self) -> bool:
         """Whether the step turns findings into verdicts by looking at all of them."""
         return type(self).settle is not KeyedStep.settle
