@@ -6,7 +6,6 @@ A receipt comes last, so its presence means that everything it names is there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import FileRef, Receipt
+from datalab.ports.durable import file_sha256
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,12 +158,6 @@ def disk_error(error: OSError, path: Path) -> RunFailed:
         where=str(path.parent),
         next="make room (or mend the folder) and run again: finished parts are kept",
     )
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _layout() -> pl.CompatLevel:

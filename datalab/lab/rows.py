@@ -153,7 +153,7 @@ def run_folder(lab: Lab, manifest: Manifest) -> Path:
 
 
 def _model_sha256(lab: Lab, manifest: Manifest) -> str:
-    from datalab.staging.manifest import file_sha256
+    from datalab.ports.durable import file_sha256
 
     path = run_folder(lab, manifest) / "model" / "fitted.pickle"
     return file_sha256(path) if path.is_file() else ""
