@@ -41,21 +41,26 @@ def partitions_for(rows: int, row_bytes: int = _ROW_BYTES) -> int:
 def send_keys(plan: Plan, folder: RunFolder, task: Task, batch: Batch, context: WorkerContext) -> dict[str, FileRef]:
     """Write the keys of a part for the keyed step that ends its stage, and take out the rows that are certain to fall.
 
-    A part that is only probed writes nothing.
+    A part that is only probed writes nothing, and so does a step that is certain of every row.
     """
     place = plan.stages[task.stage].keyed
     assert place is not None
     step = plan.pipeline.steps[place]
-    made = Keys(step.asks(batch.frame)) if isinstance(step, LookupStep) else _keyed_step(plan, task).keys(batch.frame, context)
-    made = made if isinstance(made, Keys) else Keys(made)
+    with batch.costs.of(plan.labels[place], batch.frame):
+        if isinstance(step, LookupStep):
+            made = Keys(step.asks(batch.frame))
+        else:
+            assert isinstance(step, KeyedStep)
+            found = step.keys(batch.frame, context)
+            made = found if isinstance(found, Keys) else Keys(found)
     if made.certain is not None and made.certain.height:
         drop_named(batch, plan.labels[place], made.certain)
-    if "probe" in task.detail:
+    if "probe" in task.detail or not (isinstance(step, LookupStep) or step.exchanges):
         return {}
     name = f"{task.stage:02d}/{task.part:06d}.arrow"
     files = {"keys": write_keys(folder, f"keys/{name}", made.rows, task.detail["partitions"])}
     if made.evidence is not None:
-        files["evidence"] = folder.write_rows(f"evidence/{name}", made.evidence, compression=None)  # read at random places
+        files["evidence"] = folder.write_rows(f"evidence/{name}", made.evidence)
     return files
 
 
@@ -115,10 +120,15 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
 
 def read_batch(path: Path, place: int) -> pl.DataFrame:
     """Read one record batch of a partitioned file."""
-    with pa.memory_map(str(path)) as source:
-        frame = pl.from_arrow(pa.ipc.open_file(source).get_batch(place))
+    frame = pl.from_arrow(map_batch(path, place))
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def map_batch(path: Path, place: int) -> pa.RecordBatch:
+    """Map one record batch of a partitioned file into memory: its bytes are read when they are looked at."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).get_batch(place)
 
 
 def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
@@ -126,6 +136,10 @@ def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
     The findings of a step that does not settle them are its verdicts, and are cut by part at once: no process ever holds them all.
     """
+    if isinstance(plan.pipeline.steps[plan.stages[task.stage].keyed or 0], LookupStep):
+        from datalab.engine.lookup import answer
+
+        return answer(plan, folder, task)
     started = time.perf_counter()
     step = _keyed_step(plan, task)
     keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])

@@ -21,11 +21,11 @@ from types import ModuleType
 from typing import Self
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.parts import ordinals
 from datalab.engine.plan import Plan, StageKind
 from datalab.engine.task import Task, perform
 from datalab.errors import DatalabError, RunFailed
 from datalab.model.receipt import Receipt
-from datalab.model.step import ROW
 
 MOST_CRASHES = 32
 """Rows of one part that may each kill a worker before the step is taken to be broken."""
@@ -129,7 +129,7 @@ class Pool:
         """Return the task with the rows set apart that kill a worker; raise when it is not about rows."""
         if self._plan.stages[task.stage].kind != StageKind.MAP:
             raise _died(self._plan, task, exit_code)
-        rows = self._folder.read_rows(task.detail["rows"])[ROW]
+        rows = ordinals(self._folder, task.detail)
         known = set(task.detail.get("poison", ()))
         crashing: list[int] = []
         ranges = [(0, len(rows))]

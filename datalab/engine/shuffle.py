@@ -8,55 +8,47 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import polars as pl
 
-from datalab.engine.exchange import read_batch, write_partitioned
+from datalab.engine.exchange import read_batch, write_pieces
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
-from datalab.engine.splits import split_facts
+from datalab.engine.splits import shuffle_order, split_facts
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
-from datalab.kernels.hashing import hash_rows
-from datalab.model.receipt import FileRef, Receipt, Rows
+from datalab.model.receipt import Receipt, Rows
 from datalab.model.step import IDENTITY
 
-_SALT = 0x53485546
-_PARTITION_BYTES = 16 << 20
-"""Of compressed rows: about 64 MiB in memory, a few times as much while they are sorted."""
+_PARTITION_BYTES = 48 << 20
+"""What a partition is to hold; a few times as much is held while it is sorted."""
 _MOST_PARTITIONS = 1024
 
 
-def shuffle_partitions(size: int) -> int:
-    """Return how many partitions rows of ``size`` compressed bytes get."""
+def shuffle_partitions(plan: Plan, size: int) -> int:
+    """Return how many partitions rows of ``size`` bytes get, 0 where they keep their order."""
+    if plan.pipeline.release.order != "shuffled":
+        return 0
     return max(1, min(_MOST_PARTITIONS, -(-size // _PARTITION_BYTES)))
 
 
-def scatter(plan: Plan, folder: RunFolder, name: str, frame: pl.DataFrame, partitions: int) -> FileRef:
-    """Write the rows of a part cut by partition."""
-    order = _order(plan, frame).to_numpy() >> np.uint64(32)
-    place = pl.Series((order * np.uint64(partitions)) >> np.uint64(32)).cast(pl.UInt32)
-    return write_partitioned(folder, name, frame, pl.lit(place), partitions)
-
-
-def gather(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Put one partition in order. ``detail``: ``rows``, the files of all parts as `scatter` wrote them."""
+def shuffle(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
+    """Put one partition in order. ``detail``: ``rows`` (files of all parts), ``partitions``."""
     started = time.perf_counter()
-    frame = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["rows"]])
-    ordered = frame.with_columns(_order(plan, frame).alias("_dl_order")).sort("_dl_order", *IDENTITY).drop("_dl_order")
-    del frame
-    ref = folder.write_rows(f"rows/{task.stage:02d}/{task.part:06d}.arrow", ordered)
+    pieces = []
+    for split in range(len(plan.pipeline.splits.shares)):
+        place = split * task.detail["partitions"] + task.part
+        frame = pl.concat([read_batch(folder.path(name), place) for name in task.detail["rows"]])
+        order = shuffle_order(plan, frame).alias("_dl_order")
+        pieces.append(frame.with_columns(order).sort("_dl_order", *IDENTITY).drop("_dl_order"))
+    ref = write_pieces(folder, f"rows/{task.stage:02d}/{task.part:06d}.arrow", pieces, pieces[0].head(0))
+    rows = sum(piece.height for piece in pieces)
     receipt = Receipt(
         plan=plan.id,
         phase=task.stage,
         part=task.part,
-        rows=Rows(rows_in=ordered.height, kept=ordered.height),
+        rows=Rows(rows_in=rows, kept=rows),
         files={"rows": ref},
-        facts=split_facts(ordered, plan),
+        facts=split_facts(pieces, plan),
         attempt=task.attempt,
     )
     return measured(receipt, started)
-
-
-def _order(plan: Plan, frame: pl.DataFrame) -> pl.Series:
-    return hash_rows(frame, IDENTITY, plan.pipeline.seed + _SALT)

@@ -24,6 +24,7 @@ SENSITIVE = (
     "dropped",
     "provenance",
     "keys",
+    "entries",
     "evidence",
     "findings",
     "pairs",

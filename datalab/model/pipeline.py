@@ -78,6 +78,14 @@ class Release:
     statements: Mapping[str, str] = field(default_factory=dict)
     """Human statements by obligation id (for example ``AIA-10-2d``); the report names those still missing."""
 
+    def __post_init__(self) -> None:
+        if self.bytes_per_shard < 0:
+            raise UsageError("bytes_per_shard is negative", where="Release(bytes_per_shard=…)", next="0 means: cut by rows")
+        if self.order not in {"source", "shuffled"}:
+            raise UsageError(
+                f"{self.order!r} is not an order of rows", where="Release(order=…)", next="write 'source' or 'shuffled'"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
@@ -131,14 +139,6 @@ class Pipeline:
         for what, rows in (("part_rows", self.part_rows), ("release.rows_per_shard", self.release.rows_per_shard)):
             if rows < 1:
                 raise UsageError(f"{what} is {rows}", where=f"pipeline {self.name}", next="give a number of rows, at least 1")
-        if self.release.bytes_per_shard < 0:
-            raise UsageError("release.bytes_per_shard is negative", where=f"pipeline {self.name}", next="0 means: cut by rows")
-        if self.release.order not in {"source", "shuffled"}:
-            raise UsageError(
-                f"{self.release.order!r} is not an order of rows",
-                where=f"pipeline {self.name}, release.order",
-                next="write 'source' or 'shuffled'",
-            )
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -168,6 +168,11 @@ class KeyedStep(Step):
         """Whether the step turns findings into verdicts by looking at all of them."""
         return type(self).settle is not KeyedStep.settle
 
+    @property
+    def judges(self) -> bool:
+        """Whether the step judges the rows of each part by a settled table, for which they keep the columns it reads."""
+        return type(self).judge is not KeyedStep.judge
+
     def keys(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame | Keys:
         """Return narrow key rows: ``key`` (UInt64), the identity columns, and whatever ``reduce`` needs to confirm.
 

@@ -17,7 +17,6 @@ from datalab.services.cleaning.reasons import as_names
 
 _SALT = 0x53414D50
 _DRAWN = {"stratum": pl.UInt64, "key": pl.UInt64, SOURCE: pl.UInt32, ROW: pl.UInt64}
-_LIMITS = {"stratum": pl.UInt64, "last_key": pl.UInt64, "last_place": pl.UInt64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +81,13 @@ class Sample(KeyedStep):
             best = self._best(pl.concat([best, table]))
         full = best.filter(pl.len().over("stratum") >= self.rows)
         last = full.sort("key", *IDENTITY).unique("stratum", keep="last", maintain_order=True)
-        return last.select("stratum", pl.col("key").alias("last_key"), _PLACE.alias("last_place")).cast(_LIMITS)
+        return last.select("stratum", pl.col("key").alias("last_key"), _PLACE.alias("last_place"))
 
     def judge(self, frame: pl.DataFrame, settled: pl.DataFrame, context: Context) -> pl.Series:
         """Leave out what comes after the last that is drawn."""
         limits = self._drawn(frame, context).join(settled, on="stratum", how="left", maintain_order="left")
         equal = pl.col("key") == pl.col("last_key")
-        after = (pl.col("key") > pl.col("last_key")) | (equal & (_PLACE > pl.col("last_place")))
+        after = (pl.col("key") > pl.col("last_key")) | (equal & (pl.col("last_place") < _PLACE))
         return limits.select(pl.when(after).then(pl.lit("not-in-sample")).alias("reason")).to_series()
 
     def _drawn(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
