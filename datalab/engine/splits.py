@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SCALE = 1 << 32
 _SHUFFLE = 0x53485546
-SIZED_ROWS = 256
+SIZED_ROWS = 64
 """Rows whose bytes are counted together."""
 
 

@@ -97,7 +97,7 @@ class Sample(KeyedStep):
 
     def _best(self, drawn: pl.DataFrame) -> pl.DataFrame:
         if not self.by:
-            return drawn.bottom_k(self.rows, by=["key", *IDENTITY])
+            return drawn.sort("key", *IDENTITY).head(self.rows)
         ordered = drawn.sort("stratum", "key", *IDENTITY)
         return ordered.filter(pl.int_range(pl.len()).over("stratum") < self.rows)
 
