@@ -320,8 +320,18 @@ def install_project(name: str, venv: Path) -> None:
 
 def pip(options: list[object], venv: Path, *, what: str, total: int) -> None:
     """Run pip with one live line; on failure show the end of its log and what to do."""
-    command = [venv / "bin" / "python", "-m", "pip", "--no-input", "--disable-pip-version-check", "install", "--progress-bar=off"]
-    command += ["--no-compile"]  # Python compiles what it imports at first use: half a minute and 350 MB less than compiling all
+    command = [
+        venv / "bin" / "python",
+        "-m",
+        "pip",
+        "--no-input",
+        "--disable-pip-version-check",
+        "install",
+        "--progress-bar=off",
+    ]
+    command += [
+        "--no-compile"
+    ]  # Python compiles what it imports at first use: half a minute and 350 MB less than compiling all
     path = venv / "setup.log"
     with path.open("a", encoding="utf-8") as log, progress(venv, what, total):
         code = run([*command, *options], stdout=log, stderr=subprocess.STDOUT)

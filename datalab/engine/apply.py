@@ -85,7 +85,7 @@ def _isolating(step: MapStep, label: str, batch: Batch, context: Context) -> Out
     """Apply a step; when it fails, halve the batch until single rows fail, quarantine those, and apply it to the rest."""
     try:
         return step.apply(batch.frame, context)
-    except DatalabError:  # a wrong definition (a broken reference, a broken declaration) is not about single rows
+    except (DatalabError, MemoryError):  # a wrong definition, or the worker's limit (`datalab.engine.pool` deals with it)
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any failure of a step is data or step
         if batch.frame.height == 0:
@@ -102,7 +102,7 @@ def _find_poison(step: MapStep, label: str, frame: pl.DataFrame, context: Contex
         start, stop = ranges.pop()
         try:
             step.apply(frame.slice(start, stop - start), context)
-        except DatalabError:
+        except (DatalabError, MemoryError):
             raise
         except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
             if stop - start == 1:

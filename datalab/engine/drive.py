@@ -24,8 +24,8 @@ from datalab.model.step import KeyedStep, LookupStep
 class Watcher(Protocol):
     """Who follows a run: the ledger, the progress line."""
 
-    def stage(self, stage: Stage, tasks: int, done: int) -> None:
-        """Hear that a stage begins with ``tasks`` tasks, ``done`` of them finished in an earlier run."""
+    def stage(self, stage: Stage, tasks: int, found: Sequence[Receipt]) -> None:
+        """Hear that a stage begins with ``tasks`` tasks, and which of their receipts an earlier run, or another process, left."""
 
     def receipt(self, stage: Stage, receipt: Receipt) -> None:
         """Hear of a part that was finished now."""
@@ -62,6 +62,7 @@ class _Run:
     folder: RunFolder
     workers: Workers
     watcher: Watcher
+    mine: Callable[[int], bool]
     stages: list[tuple[Stage, Rows, Tally]] = field(default_factory=list)
     parts: list[list[int]] = field(default_factory=list)
     """[source, first, last, rows] of every part, in order."""
@@ -105,10 +106,10 @@ class _Run:
     def work(self, stage: Stage, details: Sequence[dict[str, Any]]) -> list[Receipt]:
         """Work off the parts that have no receipt yet; return all receipts in the order of the parts."""
         tasks = [Task(stage.number, part, detail) for part, detail in enumerate(details)]
-        receipts = [self.folder.receipt(stage.number, task.part, deep=True) for task in tasks]
+        receipts = [self._receipt(task) for task in tasks]
         missing = [task for task in tasks if receipts[task.part] is None]
         self.resumed += len(tasks) - len(missing)
-        self.watcher.stage(stage, len(tasks), len(tasks) - len(missing))
+        self.watcher.stage(stage, len(tasks), [receipt for receipt in receipts if receipt is not None])
         for receipt in self.workers.run(missing):
             if receipt.plan != self.plan.id:
                 raise RunFailed("a worker answered for another plan", next="run again")
@@ -123,6 +124,11 @@ class _Run:
         self.stages.append((stage, rows, counts))
         self.watcher.total(stage, rows, counts)
         return done
+
+    def _receipt(self, task: Task) -> Receipt | None:
+        if self.mine(task.part):
+            return self.folder.receipt(task.stage, task.part, deep=True)
+        return self.folder.others_receipt(task.stage, task.part)
 
 
 @contextlib.contextmanager
@@ -139,9 +145,15 @@ def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-def execute(plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher) -> Executed:
-    """Run all stages of ``plan``. Call it inside `locked`; after an interruption, calling it again resumes."""
-    run = _Run(plan, folder, workers, watcher)
+def execute(
+    plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher, mine: Callable[[int], bool] = lambda _part: True
+) -> Executed:
+    """Run all stages of ``plan``. Call it inside `locked`; after an interruption, calling it again resumes.
+
+    Where several processes share the plan (`datalab.engine.crew`), ``mine`` says which parts are this one's: only their
+    receipts are checked against the bytes of their files, and discarded when they do not hold.
+    """
+    run = _Run(plan, folder, workers, watcher, mine)
     try:
         take_in_references(plan, folder)
         for stage in plan.stages:

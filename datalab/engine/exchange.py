@@ -83,8 +83,11 @@ def judge(plan: Plan, folder: RunFolder, task: Task, batch: Batch, context: Work
         step = plan.pipeline.steps[place]
         assert isinstance(step, KeyedStep)
         batch.drop(plan.labels[place], step.judge(batch.frame, folder.read_rows(files[0]), context))
-    else:
-        drop_named(batch, plan.labels[place], verdicts_of_part(folder, files, task.part))
+        return
+    verdicts = verdicts_of_part(folder, files, task.part)
+    if "probe" in task.detail:
+        verdicts = verdicts.join(batch.frame.select(IDENTITY), on=list(IDENTITY), how="semi")
+    drop_named(batch, plan.labels[place], verdicts)
 
 
 def write_keys(folder: RunFolder, name: str, keys: pl.DataFrame, partitions: int) -> FileRef:

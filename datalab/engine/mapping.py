@@ -28,8 +28,10 @@ CRASH = "worker-crash"
 def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Work one part through one map stage.
 
-    ``detail``: the input (`datalab.engine.parts.read_part`), ``verdicts`` ({``keyed``: place of the step, ``files``}, or absent), ``partitions`` (for keys),
-    ``split`` (true in the last pass), ``shuffle`` (partitions then, or 0), ``lookup`` (answers for the first step), ``poison`` (row ordinals that crashed a worker), ``probe`` ([start, stop]: try only these rows).
+    ``detail``: the input (`datalab.engine.parts.read_part`), ``verdicts`` ({``keyed``: place of the step, ``files``, ``whole``: one table
+    for all parts}, or absent), ``lookup`` (files with the answers that the first step asked for, or absent), ``partitions`` (for keys),
+    ``split`` (true in the last pass), ``shuffle`` (then: partitions, 0 where rows keep their order), ``poison`` (row ordinals that
+    crashed a worker), ``probe`` ([start, stop]: try only these rows).
     """
     started = time.perf_counter()
     stage = plan.stages[task.stage]
