@@ -50,7 +50,7 @@ def signatures(texts: pl.Series, bands: int, rows: int, width: int = 5) -> tuple
         some = np.flatnonzero(np.diff(offsets))
         if len(some):
             blank[first + some] = False
-            keys[first + some] = _band_keys(hashes, offsets[some], bands, rows)
+            keys[first + some] = band_keys(hashes, offsets[some], bands, rows)
             sketches[first + some] = _sketches(hashes, np.diff(offsets)[some])
     return keys, sketches, blank
 
@@ -68,7 +68,8 @@ def _ones(bits: Array) -> Array:
     return np.asarray(np.bitwise_count(np.ascontiguousarray(bits).view(np.uint64)).sum(axis=1, dtype=np.int64))
 
 
-def _band_keys(hashes: Numbers, starts: Array, bands: int, rows: int) -> Numbers:
+def band_keys(hashes: Numbers, starts: Array, bands: int, rows: int) -> Numbers:
+    """Return the band keys, shape (texts, bands), of texts whose shingle hashes begin at ``starts``; none may be empty."""
     low = hashes.astype(np.uint32)
     high = (hashes >> np.uint64(32)).astype(np.uint32)
     factors = mix(np.arange(1, bands * rows + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
