@@ -8,7 +8,7 @@ import random
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalab.kernels import components, hashing, minhash
@@ -113,6 +113,7 @@ KEYS = [[17819289074989035829, 11955659707266018699]]
 ONES = 4
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(1, 15), st.data())
 def test_components_name_their_smallest(nodes, data):
     edges = data.draw(st.lists(st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)), max_size=20))
