@@ -25,12 +25,12 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 MACHINES = ("x86_64", "aarch64")
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-STAMP = VENV / "datalab-setup.json"
-LOG = VENV / "setup.log"
+PEERS = ROOT / ".venv-peers"
+"""The environment of the toolkits that benchmarks compare with: nothing of theirs is ever installed beside the lab."""
 REQUIREMENTS = ROOT / "requirements"
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
 MISLEADING = {
-    "PYTHONDONTWRITEBYTECODE",  # without bytecode every start takes two to seven times as long
+    "PYTHONDONTWRITEBYTECODE",  # bytecode is written at first use; without it every start takes two to seven times as long
     "PYTHONHOME",
     "PYTHONPATH",
     "PIP_NO_COMPILE",
@@ -67,8 +67,8 @@ def print_help() -> None:
     """List the verbs."""
     print("usage: python3 develop.py VERB [ARGUMENT …]   (or: make VERB)\n")
     for verb, (_, text) in VERBS.items():
-        print(f"  {verb:<6} {text}")
-    print("  help   this text")
+        print(f"  {verb:<11} {text}")
+    print("  help        this text")
 
 
 # --- the verbs -------------------------------------------------------------------------------------------------------
@@ -106,6 +106,19 @@ def test_slow(rest: list[str]) -> int:
     return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow", *rest])
 
 
+def bench(rest: list[str]) -> int:
+    """Measure the rows that need nothing but the lab; arguments go to ``python -m benchmarks``."""
+    install("lab")
+    return run([VENV / "bin" / "python", "-m", "benchmarks", *rest])
+
+
+def bench_peers(rest: list[str]) -> int:
+    """Measure the rows against other toolkits, in an environment of their own."""
+    install("lab")
+    install("peers", PEERS)
+    return run([VENV / "bin" / "python", "-m", "benchmarks", "--peers", *rest])
+
+
 def check(rest: list[str]) -> int:
     """Run all static checks, also when an earlier one fails."""
     if rest:
@@ -134,6 +147,7 @@ def lock(rest: list[str]) -> int:
         ("lab", ["pyproject.toml", "--extra", "all"]),
         ("dev", ["pyproject.toml", "--extra", "all", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
         ("build", ["--group", "build", "--constraints", REQUIREMENTS / "dev.txt"]),
+        ("peers", ["--group", "peers"]),
     )
     for name, what in wanted:
         target = REQUIREMENTS / f"{name}.txt"
@@ -147,12 +161,12 @@ def clean(rest: list[str]) -> int:
     """Remove what was made here and can be made again. Never the lab's data."""
     if rest:
         raise Stop("clean takes no argument")
-    for folder in (VENV, *(ROOT / name for name in CACHES)):
+    for folder in (VENV, PEERS, *(ROOT / name for name in CACHES)):
         shutil.rmtree(folder, ignore_errors=True)
     for top in ("datalab", "connectors", "pipelines", "tests", "benchmarks"):
         for folder in (ROOT / top).rglob("__pycache__"):
             shutil.rmtree(folder, ignore_errors=True)
-    print("clean: removed .venv and all caches; kept .datalab, the lab's data")
+    print("clean: removed .venv, .venv-peers and all caches; kept .datalab, the lab's data")
     return 0
 
 
@@ -162,9 +176,11 @@ VERBS = {
     "test": (test, "run the tests; arguments go to pytest"),
     "test-slow": (test_slow, "run the slow tests: kills, servers, memory"),
     "dev": (dev, "open Dagster's web page on the pipelines"),
+    "bench": (bench, "measure what benchmarks claim; arguments are rows, or --quick"),
+    "bench-peers": (bench_peers, "the same against other toolkits, in .venv-peers"),
     "check": (check, "style, format, types and import rules"),
     "lock": (lock, "write requirements/*.txt anew (needs uv; --upgrade for newer versions)"),
-    "clean": (clean, "remove .venv and caches; the lab's data stays"),
+    "clean": (clean, "remove .venv, .venv-peers and caches; the lab's data stays"),
 }
 
 
@@ -212,25 +228,25 @@ def answers(python: str, minor: int) -> bool:
 # --- the environment -------------------------------------------------------------------------------------------------
 
 
-def install(name: str) -> None:
-    """Make ``.venv`` hold the lock ``name`` and the project itself. Instant when it does already.
+def install(name: str, venv: Path = VENV) -> None:
+    """Make ``venv`` hold the lock ``name``, and ``.venv`` the project itself too. Instant when it does already.
 
     What was interrupted has no stamp and is built anew, and so is what another lock, Python or place made.
     """
     with one_at_a_time():
-        found, enough = read_stamp(), [stamp(name), stamp("dev")]
+        found, enough = read_stamp(venv), [stamp(name, venv), *([stamp("dev", venv)] if venv == VENV else [])]
         if found in enough:
             return
         if {**found, "project": ""} in [{**one, "project": ""} for one in enough]:
-            install_project(found["lock"])
+            install_project(found["lock"], venv)
             return
         size = len(locked(REQUIREMENTS / f"{name}.txt"))
         began = time.monotonic()
-        print(f"setup: {size} packages into .venv, once; this takes one to five minutes", flush=True)
-        make_environment()
-        install_lock("build")
-        install_lock(name)
-        install_project(name)
+        print(f"setup: {size} packages into {venv.name}, once; this takes one to five minutes", flush=True)
+        make_environment(venv)
+        install_lock("build", venv)
+        install_lock(name, venv)
+        install_project(name, venv)
         print(f"setup: done in {time.monotonic() - began:.0f} s", flush=True)
 
 
@@ -246,59 +262,66 @@ def one_at_a_time():  # noqa: ANN201 - the type's name differs between Python 3.
         os.close(folder)
 
 
-def stamp(name: str) -> dict[str, str]:
+def stamp(name: str, venv: Path) -> dict[str, str]:
     """Everything that decides what the environment holds."""
     locks = b"".join((REQUIREMENTS / f"{part}.txt").read_bytes() for part in ("build", name))
+    project = (ROOT / "pyproject.toml").read_bytes() if venv == VENV else b""
     return {
         "lock": name,
         "sha256": hashlib.sha256(locks).hexdigest(),
         "python": platform.python_version(),
-        "place": str(VENV),  # the scripts of an environment name their folder: a moved one is broken
-        "project": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
+        "place": str(venv),  # the scripts of an environment name their folder: a moved one is broken
+        "project": hashlib.sha256(project).hexdigest(),
     }
 
 
-def read_stamp() -> dict[str, str]:
+def stamp_path(venv: Path) -> Path:
+    """Where an environment says what it holds."""
+    return venv / "datalab-setup.json"
+
+
+def read_stamp(venv: Path) -> dict[str, str]:
     """Return the stamp of a finished environment whose Python still starts, or an empty one."""
     try:
-        found = json.loads(STAMP.read_text(encoding="utf-8"))
+        found = json.loads(stamp_path(venv).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    alive = isinstance(found, dict) and os.access(str(VENV / "bin" / "python"), os.X_OK)
+    alive = isinstance(found, dict) and os.access(str(venv / "bin" / "python"), os.X_OK)
     return found if alive else {}
 
 
-def make_environment() -> None:
+def make_environment(venv: Path) -> None:
     """Make an empty environment where there may be the remains of one."""
-    if VENV.is_symlink():
-        VENV.unlink()
-    shutil.rmtree(VENV, ignore_errors=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "venv", str(VENV)], check=False, capture_output=True, text=True, env=environment()
-    )
+    if venv.is_symlink():
+        venv.unlink()
+    shutil.rmtree(venv, ignore_errors=True)
+    command = [sys.executable, "-m", "venv", str(venv)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
     if done.returncode != 0:
-        shutil.rmtree(VENV, ignore_errors=True)
-        raise Stop(f"python could not make .venv: {(done.stdout + done.stderr).strip()}")
+        shutil.rmtree(venv, ignore_errors=True)
+        raise Stop(f"python could not make {venv.name}: {(done.stdout + done.stderr).strip()}")
 
 
-def install_lock(name: str) -> None:
+def install_lock(name: str, venv: Path) -> None:
     """Install exactly what a lock names: no resolving, every file's hash checked, no building with unlocked tools."""
     path = REQUIREMENTS / f"{name}.txt"
     options = ["--no-deps", "--require-hashes", "--no-build-isolation", "--requirement", path]
-    pip(options, what=f"{path.relative_to(ROOT)}", total=len(locked(path)))
+    pip(options, venv, what=f"{path.relative_to(ROOT)}", total=len(locked(path)))
 
 
-def install_project(name: str) -> None:
+def install_project(name: str, venv: Path) -> None:
     """Install the project in place, so that its commands and connectors are found, and stamp the environment as whole."""
-    STAMP.unlink() if STAMP.exists() else None
-    pip(["--no-deps", "--no-index", "--no-build-isolation", "--editable", ROOT], what="datalab itself", total=0)
-    STAMP.write_text(json.dumps(stamp(name)), encoding="utf-8")
+    stamp_path(venv).unlink() if stamp_path(venv).exists() else None
+    if venv == VENV:
+        options = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", ROOT]
+        pip(options, venv, what="datalab itself", total=0)
+    stamp_path(venv).write_text(json.dumps(stamp(name, venv)), encoding="utf-8")
 
 
-def pip(options: list[object], *, what: str, total: int) -> None:
+def pip(options: list[object], venv: Path, *, what: str, total: int) -> None:
     """Run pip with one live line; on failure show the end of its log and what to do."""
     command = [
-        VENV / "bin" / "python",
+        venv / "bin" / "python",
         "-m",
         "pip",
         "--no-input",
@@ -306,23 +329,28 @@ def pip(options: list[object], *, what: str, total: int) -> None:
         "install",
         "--progress-bar=off",
     ]
-    with LOG.open("a", encoding="utf-8") as log, progress(what, total):
+    command += [
+        "--no-compile"
+    ]  # Python compiles what it imports at first use: half a minute and 350 MB less than compiling all
+    path = venv / "setup.log"
+    with path.open("a", encoding="utf-8") as log, progress(venv, what, total):
         code = run([*command, *options], stdout=log, stderr=subprocess.STDOUT)
     if code != 0:
-        end = "\n  ".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        end = "\n  ".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise Stop(f"pip could not install {what}:\n  {end}\nrun the same again; finished downloads are kept")
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int):  # noqa: ANN201 - as above
+def progress(venv: Path, what: str, total: int):  # noqa: ANN201 - as above
     """Show what is going on in one line, rewritten twice a second; nothing where nobody watches."""
     done = threading.Event()
     began = time.monotonic()
+    log = venv / "setup.log"
 
     def show() -> None:
         while not done.wait(0.5):
-            downloaded = LOG.read_text(encoding="utf-8", errors="replace").count("\nCollecting ")
-            placed = sum(1 for _ in VENV.glob("lib/python3*/site-packages/*.dist-info"))
+            downloaded = log.read_text(encoding="utf-8", errors="replace").count("\nCollecting ")
+            placed = sum(1 for _ in venv.glob("lib/python3*/site-packages/*.dist-info"))
             state = f"{min(downloaded, total)} of {total} fetched, {placed} in place" if total else "building"
             print(f"\r\033[Ksetup: {what}: {state}, {time.monotonic() - began:.0f} s", end="", flush=True)
 

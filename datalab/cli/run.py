@@ -14,22 +14,35 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.argument("name")
+@click.option("--engine", default="", help="What works the parts off: local (worker processes here) or beam.")
+@click.option("--runner", default="", help="Beam's runner: fnapi, portable or flink.")
+@click.option(
+    "--runner-option", "runner_options", multiple=True, metavar="NAME=VALUE", help="An option of the runner; repeatable."
+)
 @actor_option
 @json_option
-def command(name: str, actor: str, as_json: bool) -> None:
+def command(name: str, engine: str, runner: str, runner_options: tuple[str, ...], actor: str, as_json: bool) -> None:
     """Run the pipeline NAME to a candidate: acquire, plan, execute, judge.
 
     An interrupted run is resumed; a finished one is not repeated.
     """
+    from datalab.engine.engines import chosen
     from datalab.lab import open_lab, run_pipeline
     from datalab.lab.pipelines import find_pipeline
 
+    options = _pairs(runner_options)
     with open_lab(actor=actor) as lab, ConsoleFace(quiet=as_json) as face:
-        summary = run_pipeline(find_pipeline(name, lab.settings), lab=lab, face=face)
+        on = chosen(lab.settings, engine, runner, options)
+        summary = run_pipeline(find_pipeline(name, lab.settings), lab=lab, face=face, engine=on)
     if as_json:
         print_json(summary.as_json())
     else:
         show_summary(summary)
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    """Return ``NAME=VALUE`` arguments by name; a name alone is a flag."""
+    return {name.lstrip("-"): value for name, _, value in (option.partition("=") for option in options)}
 
 
 def show_summary(summary: RunSummary) -> None:

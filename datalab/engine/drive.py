@@ -21,8 +21,8 @@ from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
 class Watcher(Protocol):
     """Who follows a run: the ledger, the progress line."""
 
-    def stage(self, stage: Stage, tasks: int, done: int) -> None:
-        """Hear that a stage begins with ``tasks`` tasks, ``done`` of them finished in an earlier run."""
+    def stage(self, stage: Stage, tasks: int, found: Sequence[Receipt]) -> None:
+        """Hear that a stage begins with ``tasks`` tasks, and which of their receipts an earlier run, or another process, left."""
 
     def receipt(self, stage: Stage, receipt: Receipt) -> None:
         """Hear of a part that was finished now."""
@@ -59,10 +59,12 @@ class _Run:
     folder: RunFolder
     workers: Workers
     watcher: Watcher
+    mine: Callable[[int], bool]
     stages: list[tuple[Stage, Rows, Tally]] = field(default_factory=list)
     parts: list[list[int]] = field(default_factory=list)
     """[source, first, last, rows] of every part, in order."""
-    files: list[str] = field(default_factory=list)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    """What each part of the next pass reads (`datalab.engine.parts.read_part`)."""
     rows: int = 0
     partitions: int = 1
     """Partitions of the exchange that the last pass wrote keys for."""
@@ -78,19 +80,24 @@ class _Run:
     peak_bytes: int = 0
     resumed: int = 0
 
+    @property
+    def files(self) -> list[str]:
+        """The files that the last pass wrote, one per part."""
+        return [part["rows"] for part in self.inputs]
+
     def moved(self, receipts: Sequence[Receipt]) -> None:
         """Take over what a pass wrote as the input of the next."""
-        self.files = [receipt.files["rows"].path for receipt in receipts]
+        self.inputs = [{"rows": receipt.files["rows"].path} for receipt in receipts]
         self.splits = [receipt.facts.get("splits", []) for receipt in receipts]
         self.rows = sum(receipt.rows.kept for receipt in receipts)
 
     def work(self, stage: Stage, details: Sequence[dict[str, Any]]) -> list[Receipt]:
         """Work off the parts that have no receipt yet; return all receipts in the order of the parts."""
         tasks = [Task(stage.number, part, detail) for part, detail in enumerate(details)]
-        receipts = [self.folder.receipt(stage.number, task.part, deep=True) for task in tasks]
+        receipts = [self._receipt(task) for task in tasks]
         missing = [task for task in tasks if receipts[task.part] is None]
         self.resumed += len(tasks) - len(missing)
-        self.watcher.stage(stage, len(tasks), len(tasks) - len(missing))
+        self.watcher.stage(stage, len(tasks), [receipt for receipt in receipts if receipt is not None])
         for receipt in self.workers.run(missing):
             if receipt.plan != self.plan.id:
                 raise RunFailed("a worker answered for another plan", next="run again")
@@ -105,6 +112,11 @@ class _Run:
         self.stages.append((stage, rows, counts))
         self.watcher.total(stage, rows, counts)
         return done
+
+    def _receipt(self, task: Task) -> Receipt | None:
+        if self.mine(task.part):
+            return self.folder.receipt(task.stage, task.part, deep=True)
+        return self.folder.others_receipt(task.stage, task.part)
 
 
 @contextlib.contextmanager
@@ -121,9 +133,15 @@ def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-def execute(plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher) -> Executed:
-    """Run all stages of ``plan``. Call it inside `locked`; after an interruption, calling it again resumes."""
-    run = _Run(plan, folder, workers, watcher)
+def execute(
+    plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher, mine: Callable[[int], bool] = lambda _part: True
+) -> Executed:
+    """Run all stages of ``plan``. Call it inside `locked`; after an interruption, calling it again resumes.
+
+    Where several processes share the plan (`datalab.engine.crew`), ``mine`` says which parts are this one's: only their
+    receipts are checked against the bytes of their files, and discarded when they do not hold.
+    """
+    run = _Run(plan, folder, workers, watcher, mine)
     try:
         take_in_references(plan, folder)
         for stage in plan.stages:
@@ -145,7 +163,8 @@ def execute(plan: Plan, folder: RunFolder, workers: Workers, watcher: Watcher) -
 def _intake(run: _Run, stage: Stage) -> None:
     for receipt in run.work(stage, [{}] * len(run.plan.inputs)):
         run.parts += receipt.facts["parts"]
-        run.files += [ref.path for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
+        run.inputs += [{"rows": ref.path} for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
+        run.inputs += [{"source": receipt.part, "span": span} for span in receipt.facts.get("spans", ())]
     run.rows = sum(part[3] for part in run.parts)
 
 
@@ -154,7 +173,7 @@ def _map(run: _Run, stage: Stage) -> None:
     detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
     if run.verdicts is not None:
         detail["verdicts"] = run.verdicts
-    receipts = run.work(stage, [{**detail, "rows": name} for name in run.files])
+    receipts = run.work(stage, [{**detail, **part} for part in run.inputs])
     run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
     run.moved(receipts)
 

@@ -24,9 +24,10 @@ class Task:
 
 
 def perform(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Work one task off and write its receipt; the result depends on plan and task alone."""
+    """Work one task off and write its receipt (a probe writes nothing); the result depends on plan and task alone."""
     receipt = _worker(plan.stages[task.stage].kind)(plan, folder, task)
-    folder.write_receipt(receipt)
+    if "probe" not in task.detail:
+        folder.write_receipt(receipt)
     return receipt
 
 

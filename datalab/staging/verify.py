@@ -8,8 +8,9 @@ from pathlib import Path
 
 from datalab.errors import VerificationFailed
 from datalab.model.manifest import Manifest
+from datalab.ports.durable import file_sha256
 from datalab.staging.layout import MANIFEST
-from datalab.staging.manifest import file_sha256, read_manifest
+from datalab.staging.manifest import read_manifest
 
 
 @dataclass(frozen=True, slots=True)
