@@ -47,7 +47,7 @@ def shingle_sets(texts: pl.Series, bands: int, rows: int, width: int = 5) -> Shi
         some = np.flatnonzero(np.diff(offsets))
         if not len(some):
             continue
-        keys[first + some] = band_keys(hashes, offsets[some], bands, rows)
+        keys[first + some] = band_keys(hashes, offsets[some], np.diff(offsets)[some], bands, rows)
         placed = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64) << _SHIFT, np.diff(offsets))
         placed |= hashes >> _SHIFT
         placed.sort()
