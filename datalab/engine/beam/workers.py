@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
+from datalab.engine.beam.hands import Limits, dismiss
 from datalab.engine.beam.runners import find_runner
 from datalab.engine.beam.worker_pool import WorkerPool
 from datalab.engine.folder import RunFolder
@@ -54,12 +55,13 @@ class BeamWorkers:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self._folder.path(_FOLDER))
         if self._runner.pool and "environment_config" not in self._options:
-            self._pool = WorkerPool(logs=self._folder.path(f"{_FOLDER}/logs")).__enter__()
+            self._pool = WorkerPool().__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.__exit__(*error)
+        dismiss(self._folder.root)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
         """Work the tasks of one stage off and yield their receipts as they appear; raise the error of a part that failed.
@@ -85,10 +87,8 @@ class BeamWorkers:
         from datalab.engine.beam.parts import Errand
 
         settings = self._settings
-        name = f"{_FOLDER}/{secrets.token_hex(6)}"
-        errand = Errand(
-            self._folder, name, settings.worker_memory_mb, settings.attempts, settings.part_seconds, tuple(sys.path)
-        )
+        limits = Limits(settings.worker_memory_mb, settings.attempts, settings.part_seconds)
+        errand = Errand(self._folder, f"{_FOLDER}/{secrets.token_hex(6)}", limits, tuple(sys.path))
         job = _Job(self._arguments(next(iter(missing.values()))), errand, list(missing.values()))
         job.start()
         try:
@@ -102,7 +102,7 @@ class BeamWorkers:
                 time.sleep(_PAUSE)
                 yield from self._arrived(missing)
         finally:
-            self._folder.write(f"{name}/stop", b"")
+            errand.stop()
             job.end()
         return job.failed
 
@@ -110,7 +110,8 @@ class BeamWorkers:
         stage = self._plan.stages[task.stage]
         pool = self._pool.address if self._pool else ""
         arguments = self._runner.arguments(self._options, workers=self._settings.workers or usable_cores(), pool=pool)
-        return [*arguments, f"--job_name=datalab-{self._plan.pipeline.name}-{stage.number}-{stage.kind}".replace("_", "-")]
+        name = f"datalab-{self._plan.pipeline.name}-{stage.number}-{stage.kind}".replace("_", "-")
+        return [*arguments, f"--job_name={name}"]
 
     def _arrived(self, missing: dict[int, Task]) -> Iterator[Receipt]:
         """Yield the receipts that appeared since the last look."""
