@@ -8,7 +8,7 @@ from time import perf_counter
 
 from benchmarks.measure import Unable
 from benchmarks.page import PAGE, page, table
-from benchmarks.registry import Scale, chosen
+from benchmarks.registry import Scale, chosen, everything
 from benchmarks.row import Row, merge_rows
 
 
@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
     if given.page:
         PAGE.write_text(page(), encoding="utf-8")
         return 0
-    comparisons = chosen(given.rows, peers=given.peers)
+    comparisons = chosen(given.rows, peers=given.peers) if given.rows or not given.list else everything()
     if given.list:
         print("\n".join(f"{goal.name:<26} {goal.what}" for one in comparisons for goal in one.goals))
         return 0

@@ -47,14 +47,19 @@ def comparisons(suite: str) -> Iterator[Comparison]:
             yield Comparison(suite, module.GOALS, getattr(module, "NEEDS", ""), module.__doc__ or "", module.measure)
 
 
+def everything() -> list[Comparison]:
+    """Return the comparisons of all suites."""
+    return [one for suite in SUITES for one in comparisons(suite)]
+
+
 def chosen(names: Iterable[str], *, peers: bool) -> list[Comparison]:
     """Return the comparisons that make the rows ``names``; without names, all that need peers or all that do not."""
-    everything = [one for suite in SUITES for one in comparisons(suite)]
+    found = everything()
     wanted = set(names)
     if not wanted:
-        return [one for one in everything if (one.needs == "peers") == peers]
-    known = {goal.name for one in everything for goal in one.goals}
+        return [one for one in found if (one.needs == "peers") == peers]
+    known = {goal.name for one in found for goal in one.goals}
     for name in sorted(wanted - known):
         close = difflib.get_close_matches(name, sorted(known), 1)
         raise SystemExit(f"there is no row {name!r}: " + (f"did you mean {close[0]}?" if close else ", ".join(sorted(known))))
-    return [one for one in everything if wanted & {goal.name for goal in one.goals}]
+    return [one for one in found if wanted & {goal.name for goal in one.goals}]

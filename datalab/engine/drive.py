@@ -63,7 +63,8 @@ class _Run:
     stages: list[tuple[Stage, Rows, Tally]] = field(default_factory=list)
     parts: list[list[int]] = field(default_factory=list)
     """[source, first, last, rows] of every part, in order."""
-    files: list[str] = field(default_factory=list)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    """What each part of the next pass reads (`datalab.engine.parts.read_part`)."""
     rows: int = 0
     partitions: int = 1
     """Partitions of the exchange that the last pass wrote keys for."""
@@ -79,9 +80,14 @@ class _Run:
     peak_bytes: int = 0
     resumed: int = 0
 
+    @property
+    def files(self) -> list[str]:
+        """The files that the last pass wrote, one per part."""
+        return [part["rows"] for part in self.inputs]
+
     def moved(self, receipts: Sequence[Receipt]) -> None:
         """Take over what a pass wrote as the input of the next."""
-        self.files = [receipt.files["rows"].path for receipt in receipts]
+        self.inputs = [{"rows": receipt.files["rows"].path} for receipt in receipts]
         self.splits = [receipt.facts.get("splits", []) for receipt in receipts]
         self.rows = sum(receipt.rows.kept for receipt in receipts)
 
@@ -157,7 +163,8 @@ def execute(
 def _intake(run: _Run, stage: Stage) -> None:
     for receipt in run.work(stage, [{}] * len(run.plan.inputs)):
         run.parts += receipt.facts["parts"]
-        run.files += [ref.path for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
+        run.inputs += [{"rows": ref.path} for role, ref in sorted(receipt.files.items()) if role.startswith("rows-")]
+        run.inputs += [{"source": receipt.part, "span": span} for span in receipt.facts.get("spans", ())]
     run.rows = sum(part[3] for part in run.parts)
 
 
@@ -166,7 +173,7 @@ def _map(run: _Run, stage: Stage) -> None:
     detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
     if run.verdicts is not None:
         detail["verdicts"] = run.verdicts
-    receipts = run.work(stage, [{**detail, "rows": name} for name in run.files])
+    receipts = run.work(stage, [{**detail, **part} for part in run.inputs])
     run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
     run.moved(receipts)
 

@@ -1,13 +1,18 @@
-"""Intake: one source object, read once, into parts of a fixed number of rows; what cannot be read is quarantined."""
+"""Intake: one source object cut into parts. Where its row groups are such parts, that is a matter of its metadata.
+
+Any other object is read once and written as parts of a fixed number of rows; what cannot be read is quarantined.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
 import polars as pl
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.parts import spans
 from datalab.engine.plan import Input, Plan
 from datalab.engine.records import tally, write_quarantine
 from datalab.engine.task import Task
@@ -22,17 +27,33 @@ _REFERENCE_ROWS = 5_000_000
 
 
 def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Read source object ``task.part`` and write its parts. The receipt's facts list them: source, first, last, rows."""
+    """Cut source object ``task.part`` into parts. The receipt's facts list them: source, first, last, rows; ``spans`` are read later."""
     started = time.perf_counter()
     source = plan.inputs[task.part]
+    found = spans(source.object.path, source.options, plan.part_rows)
+    if found is not None:
+        cut = [[source.object.ordinal, span.first, span.first + span.rows - 1, span.rows] for span in found]
+        total = sum(span.rows for span in found)
+        facts = {"parts": cut, "spans": [[span.first_group, span.last_group, span.first, span.rows] for span in found]}
+        rows = Rows(rows_in=total, kept=total)
+        return measured(Receipt(plan.id, task.stage, task.part, rows, {}, facts=facts, attempt=task.attempt), started)
+    return measured(_rewritten(plan, folder, task, source), started)
+
+
+def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Receipt:
+    wanted = plan.stages[1].reads
+    options, schema = source.options, plan.schema_in
+    if options.format in {"parquet", "arrow"}:  # these read single columns
+        options = dataclasses.replace(options, columns=wanted)
+        schema = pl.Schema({name: schema[name] for name in wanted})
     files: dict[str, FileRef] = {}
     parts: list[list[int]] = []
     faults: list[pl.DataFrame] = []
     kept = 0
-    for chunk in read(source.object.path, source.options, batch_rows=plan.pipeline.part_rows):
+    for chunk in read(source.object.path, options, batch_rows=plan.part_rows):
         if chunk.faults:
             faults.append(_fault_records(source.object.ordinal, chunk.faults))
-        if chunk.frame.schema != plan.schema_in:
+        if chunk.frame.schema != schema:
             raise ReadError(
                 f"the columns change in the middle of {source.object.name}",
                 where=f"record {chunk.rows[0] if len(chunk.rows) else 0}",
@@ -40,7 +61,7 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
             )
         if not chunk.frame.height:
             continue
-        frame = chunk.frame.with_columns(
+        frame = chunk.frame.select(wanted).with_columns(
             pl.lit(source.object.ordinal, pl.UInt32).alias(SOURCE), chunk.rows.cast(pl.UInt64).alias(ROW)
         )
         name = f"rows/{task.stage:02d}/{task.part:04d}-{len(parts):06d}.arrow"
@@ -51,17 +72,14 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     if quarantine:
         files["quarantine"] = quarantine
     bad = sum(frame.height for frame in faults)
-    return measured(
-        Receipt(
-            plan=plan.id,
-            phase=task.stage,
-            part=task.part,
-            rows=Rows(rows_in=kept + bad, kept=kept, quarantined=tally(faults, "code")),
-            files=files,
-            facts={"parts": parts},
-            attempt=task.attempt,
-        ),
-        started,
+    return Receipt(
+        plan=plan.id,
+        phase=task.stage,
+        part=task.part,
+        rows=Rows(rows_in=kept + bad, kept=kept, quarantined=tally(faults, "code")),
+        files=files,
+        facts={"parts": parts},
+        attempt=task.attempt,
     )
 
 

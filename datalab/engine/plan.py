@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from datalab.engine.columns import needed_columns
 from datalab.engine.lineage import ColumnOrigin, compose
+from datalab.engine.memory import RowBytes, fitting_rows, sample_rows
 from datalab.errors import SchemaError, UsageError
 from datalab.formats import ReadOptions, schema_of
 from datalab.model.agreement import SourceObject
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from datalab.quality import Suite
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
 _SAMPLE_ROWS = 2_000
@@ -44,12 +46,19 @@ class StageKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One physical pass. ``steps`` are the places of the fused steps; ``keyed`` the step whose keys it deals with, or None."""
+    """One physical pass. ``steps`` are the places of the fused steps; ``keyed`` the step whose keys it deals with, or None.
+
+    ``place`` is the place of the first step that its rows have still before them, ``reads`` and ``writes`` are the columns that a
+    map stage takes in and hands on, the identity apart.
+    """
 
     number: int
     kind: StageKind
     steps: tuple[int, ...] = ()
     keyed: int | None = None
+    place: int = 0
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
     def describe(self, labels: Sequence[str]) -> str:
         """Say in one line what the stage does."""
@@ -82,6 +91,13 @@ class Plan:
     suite: Suite | None
     settings: Settings
     key_ids: Mapping[str, str]
+    part_rows: int
+    """Rows of a part: what the pipeline says, or fewer where more would not fit into a worker's memory."""
+    row_bytes: RowBytes
+
+    def schema_before(self, stage: Stage) -> pl.Schema:
+        """Return the schema of the rows that enter a map stage, columns that are not read included."""
+        return self.bound[stage.place - 1].schema if stage.place else self.schema_in
 
     @property
     def schema_out(self) -> pl.Schema:
@@ -119,6 +135,7 @@ class Plan:
             "schema_in": {name: str(kind) for name, kind in self.schema_in.items()},
             "schema_out": {name: str(kind) for name, kind in self.schema_out.items()},
             "stages": [stage.describe(self.labels) for stage in self.stages],
+            "part_rows": self.part_rows,
             "lineage": [origin.as_json() for origin in self.lineage],
             "expectations": len(self.suite.expectations) if self.suite else 0,
             "keys": dict(self.key_ids),
@@ -148,21 +165,26 @@ def make_plan(
     _check_splits(pipeline, schema)
     if suite is not None:
         suite.bind(schema)
+    needed = needed_columns(schema_in, pipeline.steps, bound)
+    row_bytes = sample_rows(inputs)
+    part_rows = fitting_rows(pipeline.part_rows, row_bytes.of(needed[0]), settings.worker_memory_mb)
     key_ids = {
         name: key_id(settings.secret(name)) for name in sorted({name for step in pipeline.steps for name in step.secrets})
     }
     return Plan(
-        id=_plan_id(pipeline, inputs, references, suite, key_ids),
+        id=_plan_id(pipeline, inputs, references, suite, key_ids, part_rows),
         pipeline=pipeline,
         inputs=tuple(inputs),
         references={name: tuple(items) for name, items in references.items()},
         schema_in=schema_in,
         bound=tuple(bound),
-        stages=_stages(pipeline),
+        stages=_stages(pipeline, needed),
         lineage=compose(schema_in.names(), list(zip(pipeline.labels, bound, strict=True))),
         suite=suite,
         settings=settings,
         key_ids=key_ids,
+        part_rows=part_rows,
+        row_bytes=row_bytes,
     )
 
 
@@ -206,12 +228,17 @@ def _check_splits(pipeline: Pipeline, schema: pl.Schema) -> None:
         raise SchemaError("no column is left to release", where=f"pipeline {pipeline.name}")
 
 
-def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
+def _stages(pipeline: Pipeline, needed: Sequence[tuple[str, ...]]) -> tuple[Stage, ...]:
     """Fuse neighbouring row-wise steps into one pass; a keyed step ends a pass, a generating one replaces the rows."""
     stages = [Stage(0, StageKind.INTAKE)]
 
     def add(kind: StageKind, steps: Sequence[int] = (), keyed: int | None = None) -> None:
         stages.append(Stage(len(stages), kind, tuple(steps), keyed))
+
+    def add_map(stop: int, keyed: int | None = None) -> None:
+        place = fused[0] if fused else stop
+        after = stop if keyed is None else keyed + 1
+        stages.append(Stage(len(stages), StageKind.MAP, tuple(fused), keyed, place, needed[place], needed[after]))
 
     fused: list[int] = []
     generate: int | None = None
@@ -219,7 +246,7 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
         if isinstance(step, MapStep):
             fused.append(place)
         elif isinstance(step, KeyedStep):
-            add(StageKind.MAP, fused, place)
+            add_map(place, place)
             add(StageKind.REDUCE, keyed=place)
             if step.settles:
                 add(StageKind.SETTLE, keyed=place)
@@ -231,7 +258,7 @@ def _stages(pipeline: Pipeline) -> tuple[Stage, ...]:
                 f"{type(step).__name__} is neither a MapStep, a KeyedStep nor a GenerateStep",
                 where=f"pipeline {pipeline.name}, {pipeline.labels[place]}",
             )
-    add(StageKind.MAP, fused)
+    add_map(len(pipeline.steps) if generate is None else generate)
     if generate is not None:
         add(StageKind.FIT, (generate,))
         add(StageKind.GENERATE, (generate,))
@@ -246,6 +273,7 @@ def _plan_id(
     references: Mapping[str, Sequence[Input]],
     suite: Suite | None,
     key_ids: Mapping[str, str],
+    part_rows: int,
 ) -> str:
     import polars as pl
     import pyarrow as pa
@@ -261,6 +289,7 @@ def _plan_id(
             "references": {name: content(items) for name, items in references.items()},
             "suite": digest(describe(suite)) if suite else "",
             "keys": dict(key_ids),
+            "part_rows": part_rows,
             "libraries": {"polars": pl.__version__, "pyarrow": pa.__version__, "python": platform.python_version_tuple()[1]},
         }
     )[:32]

@@ -16,12 +16,12 @@ from typing import Self
 
 from datalab.engine.folder import RunFolder
 from datalab.engine.isolate import MOST_CRASHES, Search
+from datalab.engine.parts import ordinals
 from datalab.engine.plan import Plan, StageKind
 from datalab.engine.process import Death, Worker, start_worker
 from datalab.engine.task import Task
 from datalab.errors import DatalabError, RunFailed
 from datalab.model.receipt import Receipt
-from datalab.model.step import ROW
 
 _START_SECONDS = 60.0
 """What a probe may take beside its rows: a worker that starts, models that are loaded. Never more than the limit of a part."""
@@ -120,8 +120,7 @@ class Pool:
             return [replace(task, attempt=task.attempt + 1)]
         if self._plan.stages[task.stage].kind != StageKind.MAP:
             raise self._failed(task, death)
-        rows = self._folder.read_rows(task.detail["rows"])[ROW].to_list()
-        self._searches[task.part] = Search(task, rows, death)
+        self._searches[task.part] = Search(task, ordinals(self._folder, task.detail).to_list(), death)
         return self._searches[task.part].begin()
 
     def _after_search(self, part: int) -> list[Task]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 
 from datalab.engine.plan import SPLIT, Plan
 from datalab.kernels.hashing import hash_rows
 from datalab.model.step import IDENTITY
+
+if TYPE_CHECKING:
+    from datalab.engine.folder import RunFolder
+    from datalab.model.receipt import FileRef
 
 _SCALE = 1 << 32
 
@@ -23,7 +29,13 @@ def add_split(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     return frame.with_columns(split.alias(SPLIT))
 
 
-def split_counts(frame: pl.DataFrame, plan: Plan) -> list[int]:
-    """Count the rows of each split, in the order of the shares."""
-    numbers = dict(frame.group_by(SPLIT).len().rows())
-    return [int(numbers.get(place, 0)) for place in range(len(plan.pipeline.splits.shares))]
+def write_splits(folder: RunFolder, name: str, frame: pl.DataFrame, plan: Plan) -> tuple[FileRef, list[int]]:
+    """Write ``frame`` as one record batch per split, row order kept; return the file and the rows of each split."""
+    cut = add_split(frame, plan)
+    tables = [
+        cut.filter(pl.col(SPLIT) == place).drop(SPLIT).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        for place in range(len(plan.pipeline.splits.shares))
+    ]
+    schema = tables[0].schema
+    batches = (batch for table in tables for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], schema=schema)])
+    return folder.write_frame(name, batches, schema), [table.num_rows for table in tables]

@@ -1,8 +1,13 @@
-"""Parquet and Arrow IPC: typed columns, read row group by row group, nested types kept. These have no malformed rows."""
+"""Parquet and Arrow IPC: typed columns, read row group by row group, nested types kept. These have no malformed rows.
+
+A plain file can also be read out of order: `groups` tells its row groups (record batches) from the metadata, `read_groups` reads a
+range of them, and of the columns only those that are wanted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +23,7 @@ from datalab.formats.options import ReadOptions
 from datalab.model.step import IDENTITY
 
 _ROWS = 16_384
+_MAGIC = b"ARROW1"
 _BATCH_BYTES = 1 << 30
 """A batch of more is taken in smaller steps, so that wide rows do not fill the memory."""
 
@@ -48,6 +54,41 @@ def pieces(path: Path, options: ReadOptions) -> Iterator[Piece]:
                     first += frame.height
 
 
+def groups(path: Path, options: ReadOptions) -> tuple[int, ...] | None:
+    """Return the rows of each row group of ``path``, or None where it can only be read from its beginning (archives, streams)."""
+    if options.compression or options.format not in {"parquet", "arrow"}:
+        return None
+    where = path.name
+    with _readable(Member(where, where, lambda: path.open("rb"))), pa.memory_map(str(path)) as source:
+        if options.format == "parquet":
+            about = pq.ParquetFile(source, pre_buffer=False).metadata
+            rows = tuple(about.row_group(place).num_rows for place in range(about.num_row_groups))
+        elif source.read(len(_MAGIC)) == _MAGIC:
+            file = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[0]))
+            rows = tuple(file.get_batch(place).num_rows for place in range(file.num_record_batches))
+        else:
+            return None
+    if any(count < 0 for count in rows):
+        raise ReadError("the file states a negative number of rows", where=where, next="it is damaged: fetch it again")
+    return rows
+
+
+def read_groups(path: Path, options: ReadOptions, first: int, last: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Read row groups ``first`` to ``last`` (counted from 0, both included) of a file that `groups` knows, as one frame of ``columns``."""
+    wanted = dataclasses.replace(options, columns=tuple(columns))
+    where = path.name
+    with _readable(Member(where, where, lambda: path.open("rb"))), pa.memory_map(str(path)) as source:
+        if options.format == "parquet":
+            file = pq.ParquetFile(source, pre_buffer=False)
+            table = file.read_row_groups(list(range(first, last + 1)), columns=list(columns), use_threads=False)
+        else:
+            names = pa.ipc.open_file(source).schema.names
+            only = pa.ipc.IpcReadOptions(included_fields=sorted(names.index(name) for name in columns if name in names))
+            reader = pa.ipc.open_file(source, options=only)
+            table = pa.Table.from_batches([reader.get_batch(place) for place in range(first, last + 1)], reader.schema)
+        return _frame(table, wanted, where)
+
+
 @contextmanager
 def _readable(member: Member) -> Iterator[None]:
     try:
@@ -73,9 +114,9 @@ def _parquet(stream: IO[bytes], options: ReadOptions) -> Iterator[pa.RecordBatch
 
 
 def _ipc(stream: IO[bytes]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    magic = stream.read(6)
+    magic = stream.read(len(_MAGIC))
     stream.seek(0)
-    if magic == b"ARROW1":
+    if magic == _MAGIC:
         file = pa.ipc.open_file(stream)
         return file.schema, (file.get_batch(index) for index in range(file.num_record_batches))
     opened = pa.ipc.open_stream(stream)

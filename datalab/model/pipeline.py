@@ -72,6 +72,10 @@ class Release:
     """Human statements by obligation id (for example ``AIA-10-2d``); the report names those still missing."""
 
 
+RETENTION = "P180D"
+"""How long landing, quarantine and sidecars are kept where a pipeline does not say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """A data-preparation pipeline. Frozen: it can be printed, diffed, fingerprinted and run without any orchestrator.
@@ -92,7 +96,7 @@ class Pipeline:
     references: Mapping[str, Source] = field(default_factory=dict)
     splits: Splits = field(default_factory=Splits)
     expectations: str = ""
-    retention: str = "P180D"
+    retention: str = RETENTION
     quarantine_limit: float = 0.01
     seed: int = 0
     part_rows: int = 32_768

@@ -90,6 +90,19 @@ class Landing:
                 return Landed(path, path.stat().st_size, sha256)
         return None
 
+    def objects(self) -> Iterator[tuple[str, Path]]:
+        """Yield the digest and the path of every landed file."""
+        for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
+            if _SHA256.fullmatch(path.name[:64]):
+                yield path.name[:64], path
+
+    def remove(self, path: Path) -> int:
+        """Remove a landed file for good; return its size."""
+        size = path.stat().st_size
+        path.unlink()
+        sync_folder(path.parent)
+        return size
+
 
 class Arrival:
     """A file on its way in: write blocks to it. ``landed`` is set once the file stands under its digest."""
