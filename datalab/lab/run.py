@@ -91,7 +91,7 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
 def work(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
     """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
     settings, plan, folder = lab.settings, begun.plan, begun.folder
-    lab.record("plan.made", plan.id, _plan_facts(plan))
+    lab.record("plan.made", plan.id, plan_facts(plan))
     agreements = [item.id for item in begun.acquired.agreements]
     objects = sorted({item.sha256 for item in begun.acquired.objects})
     lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements, "objects": objects})
@@ -171,7 +171,8 @@ def _summary(
     )
 
 
-def _plan_facts(plan: Plan) -> dict[str, Any]:
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return what the ledger is told of a plan."""
     return {
         "pipeline": plan.pipeline.name,
         "title": plan.pipeline.title,

@@ -28,7 +28,17 @@ from datalab.errors import RunFailed, SourceError, VerificationFailed
 JARS = Path("gradle", "wrapper")
 """The jars' place in the folder. Beam's job server sends all jars of its own with every job (150 MB), but for those whose path
 says that they are a Gradle wrapper's; Flink's processes have them from here already."""
-_OPENED = ("java.lang", "java.lang.reflect", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.text", "java.time", "java.util")
+_OPENED = (
+    "java.lang",
+    "java.lang.reflect",
+    "java.net",
+    "java.io",
+    "java.nio",
+    "sun.nio.ch",
+    "java.text",
+    "java.time",
+    "java.util",
+)
 _OPENED += ("java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks")
 """Packages of Java that Flink reaches into by reflection."""
 _MASTER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
@@ -52,7 +62,9 @@ def fetch(folder: Path) -> None:
         return
     maven = shutil.which("mvn")
     if not maven:
-        raise SourceError("Flink's jars are fetched with Maven, which is not on PATH", next="install it (Debian: apt install maven)")
+        raise SourceError(
+            "Flink's jars are fetched with Maven, which is not on PATH", next="install it (Debian: apt install maven)"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     pom = folder / "pom.xml"
     pom.write_text(resources.files(__package__).joinpath("flink-pom.xml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -63,7 +75,9 @@ def fetch(folder: Path) -> None:
         raise SourceError(f"Maven could not fetch Flink: {said[:300]}", next="run the same again; finished downloads are kept")
     if wrong := check(folder):
         raise VerificationFailed(
-            f"{len(wrong)} jars are not those of the lock: {', '.join(wrong[:5])}", where=str(folder / JARS), next="remove the folder"
+            f"{len(wrong)} jars are not those of the lock: {', '.join(wrong[:5])}",
+            where=str(folder / JARS),
+            next="remove the folder",
         )
 
 
