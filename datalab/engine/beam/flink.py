@@ -29,17 +29,9 @@ JARS = Path("gradle", "wrapper")
 """The jars' place in the folder. Beam's job server sends all jars of its own with every job (150 MB), but for those whose path
 says that they are a Gradle wrapper's; Flink's processes have them from here already."""
 _OPENED = (
-    "java.lang",
-    "java.lang.reflect",
-    "java.net",
-    "java.io",
-    "java.nio",
-    "sun.nio.ch",
-    "java.text",
-    "java.time",
-    "java.util",
+    *("java.lang", "java.lang.reflect", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.text", "java.time"),
+    *("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks"),
 )
-_OPENED += ("java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks")
 """Packages of Java that Flink reaches into by reflection."""
 _MASTER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASKMANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"

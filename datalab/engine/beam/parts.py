@@ -65,7 +65,7 @@ def descriptor(task: Task) -> str:
     return json.dumps({"stage": task.stage, "part": task.part, "detail": dict(task.detail)}, separators=(",", ":"))
 
 
-class WorkParts(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class WorkParts(beam.DoFn):
     """Work off parts; put nothing out. What came of a part stands on the shared filesystem."""
 
     def __init__(self, errand: Errand) -> None:

@@ -38,13 +38,14 @@ class WorkerPool:
     def __enter__(self) -> Self:
         from concurrent.futures import ThreadPoolExecutor
 
-        import grpc
+        import grpc  # type: ignore[import-untyped]
         from apache_beam.portability.api import beam_fn_api_pb2_grpc
 
+        services: Any = beam_fn_api_pb2_grpc
         options = [("grpc.http2.max_pings_without_data", 0), ("grpc.http2.max_ping_strikes", 0), ("grpc.so_reuseport", 0)]
         self._server = grpc.server(ThreadPoolExecutor(8, "datalab-worker-pool"), options=options)
         self._port = self._server.add_insecure_port(self.address)
-        beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(self, self._server)
+        services.add_BeamFnExternalWorkerPoolServicer_to_server(self, self._server)
         self._server.start()
         return self
 
