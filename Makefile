@@ -1,7 +1,7 @@
 # Everything happens in develop.py; without make, use: python3 develop.py VERB
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: demo test test-slow dev check lock clean help
+.PHONY: demo test test-slow dev bench bench-peers check lock clean help
 
 demo: ## run the demo: from offers in a sandbox data space to approved releases
 	@$(PYTHON) develop.py demo $(ARGS)
@@ -15,14 +15,20 @@ test-slow: ## run the slow tests: whole processes killed and resumed, servers, m
 dev: ## open Dagster's web page on the pipelines
 	@$(PYTHON) develop.py dev $(ARGS)
 
+bench: ## measure what benchmarks claim (ARGS: rows, --quick)
+	@$(PYTHON) develop.py bench $(ARGS)
+
+bench-peers: ## the same against other toolkits, in .venv-peers
+	@$(PYTHON) develop.py bench-peers $(ARGS)
+
 check: ## style, format, types and import rules
 	@$(PYTHON) develop.py check
 
 lock: ## write requirements/*.txt anew (needs uv; ARGS=--upgrade for newer versions)
 	@$(PYTHON) develop.py lock $(ARGS)
 
-clean: ## remove .venv and caches; the lab's data stays
+clean: ## remove .venv, .venv-peers and caches; the lab's data stays
 	@$(PYTHON) develop.py clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

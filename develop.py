@@ -7,45 +7,18 @@ done by Python 3.11 to 3.13, searched on PATH when this one is not suitable.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import importlib.util
-import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from pathlib import Path
+
+from environments import PEERS, REQUIREMENTS, ROOT, VENV, Stop, install, locked, run
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 MACHINES = ("x86_64", "aarch64")
-ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "datalab-setup.json"
-LOG = VENV / "setup.log"
-REQUIREMENTS = ROOT / "requirements"
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
-MISLEADING = {
-    "PYTHONDONTWRITEBYTECODE",  # without bytecode every start takes two to seven times as long
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "PIP_NO_COMPILE",
-    "PIP_PREFIX",
-    "PIP_REQUIREMENT",
-    "PIP_ROOT",
-    "PIP_TARGET",
-    "PIP_USER",
-    "VIRTUAL_ENV",
-}
-"""Variables of the caller's shell that would put packages elsewhere or make the result slower."""
-
-
-class Stop(Exception):
-    """A sentence for the user; the script ends with it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -67,8 +40,8 @@ def print_help() -> None:
     """List the verbs."""
     print("usage: python3 develop.py VERB [ARGUMENT …]   (or: make VERB)\n")
     for verb, (_, text) in VERBS.items():
-        print(f"  {verb:<6} {text}")
-    print("  help   this text")
+        print(f"  {verb:<11} {text}")
+    print("  help        this text")
 
 
 # --- the verbs -------------------------------------------------------------------------------------------------------
@@ -106,6 +79,19 @@ def test_slow(rest: list[str]) -> int:
     return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow", *rest])
 
 
+def bench(rest: list[str]) -> int:
+    """Measure the rows that need nothing but the lab; arguments go to ``python -m benchmarks``."""
+    install("lab")
+    return run([VENV / "bin" / "python", "-m", "benchmarks", *rest])
+
+
+def bench_peers(rest: list[str]) -> int:
+    """Measure the rows against other toolkits, in an environment of their own."""
+    install("lab")
+    install("peers", PEERS)
+    return run([VENV / "bin" / "python", "-m", "benchmarks", "--peers", *rest])
+
+
 def check(rest: list[str]) -> int:
     """Run all static checks, also when an earlier one fails."""
     if rest:
@@ -123,6 +109,12 @@ def check(rest: list[str]) -> int:
     return 1 if failed else 0
 
 
+def announced(name: str, command: list[object]) -> int:
+    """Run a check under its name."""
+    print(f"check: {name}", flush=True)
+    return run(command)
+
+
 def lock(rest: list[str]) -> int:
     """Write the locks anew with uv. Versions already locked stay unless ``--upgrade`` is given."""
     uv = shutil.which("uv")
@@ -134,6 +126,7 @@ def lock(rest: list[str]) -> int:
         ("lab", ["pyproject.toml", "--extra", "all"]),
         ("dev", ["pyproject.toml", "--extra", "all", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
         ("build", ["--group", "build", "--constraints", REQUIREMENTS / "dev.txt"]),
+        ("peers", ["--group", "peers"]),
     )
     for name, what in wanted:
         target = REQUIREMENTS / f"{name}.txt"
@@ -147,12 +140,12 @@ def clean(rest: list[str]) -> int:
     """Remove what was made here and can be made again. Never the lab's data."""
     if rest:
         raise Stop("clean takes no argument")
-    for folder in (VENV, *(ROOT / name for name in CACHES)):
+    for folder in (VENV, PEERS, *(ROOT / name for name in CACHES)):
         shutil.rmtree(folder, ignore_errors=True)
     for top in ("datalab", "connectors", "pipelines", "tests", "benchmarks"):
         for folder in (ROOT / top).rglob("__pycache__"):
             shutil.rmtree(folder, ignore_errors=True)
-    print("clean: removed .venv and all caches; kept .datalab, the lab's data")
+    print("clean: removed .venv, .venv-peers and all caches; kept .datalab, the lab's data")
     return 0
 
 
@@ -162,9 +155,11 @@ VERBS = {
     "test": (test, "run the tests; arguments go to pytest"),
     "test-slow": (test_slow, "run the slow tests: kills, servers, memory"),
     "dev": (dev, "open Dagster's web page on the pipelines"),
+    "bench": (bench, "measure what benchmarks claim; arguments are rows, or --quick"),
+    "bench-peers": (bench_peers, "the same against other toolkits, in .venv-peers"),
     "check": (check, "style, format, types and import rules"),
     "lock": (lock, "write requirements/*.txt anew (needs uv; --upgrade for newer versions)"),
-    "clean": (clean, "remove .venv and caches; the lab's data stays"),
+    "clean": (clean, "remove .venv, .venv-peers and caches; the lab's data stays"),
 }
 
 
@@ -207,168 +202,6 @@ def answers(python: str, minor: int) -> bool:
     """Whether ``python`` really is Python 3.``minor`` with all parts (a version manager's shim may only pretend)."""
     probe = f"import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, {minor}))"
     return subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
-
-
-# --- the environment -------------------------------------------------------------------------------------------------
-
-
-def install(name: str) -> None:
-    """Make ``.venv`` hold the lock ``name`` and the project itself. Instant when it does already.
-
-    What was interrupted has no stamp and is built anew, and so is what another lock, Python or place made.
-    """
-    with one_at_a_time():
-        found, enough = read_stamp(), [stamp(name), stamp("dev")]
-        if found in enough:
-            return
-        if {**found, "project": ""} in [{**one, "project": ""} for one in enough]:
-            install_project(found["lock"])
-            return
-        size = len(locked(REQUIREMENTS / f"{name}.txt"))
-        began = time.monotonic()
-        print(f"setup: {size} packages into .venv, once; this takes one to five minutes", flush=True)
-        make_environment()
-        install_lock("build")
-        install_lock(name)
-        install_project(name)
-        print(f"setup: done in {time.monotonic() - began:.0f} s", flush=True)
-
-
-@contextlib.contextmanager
-def one_at_a_time():  # noqa: ANN201 - the type's name differs between Python 3.8 and 3.13
-    """Hold the repository folder's lock, so that two calls do not build one environment together."""
-    folder = os.open(str(ROOT), os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network filesystems have no locks
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def stamp(name: str) -> dict[str, str]:
-    """Everything that decides what the environment holds."""
-    locks = b"".join((REQUIREMENTS / f"{part}.txt").read_bytes() for part in ("build", name))
-    return {
-        "lock": name,
-        "sha256": hashlib.sha256(locks).hexdigest(),
-        "python": platform.python_version(),
-        "place": str(VENV),  # the scripts of an environment name their folder: a moved one is broken
-        "project": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
-    }
-
-
-def read_stamp() -> dict[str, str]:
-    """Return the stamp of a finished environment whose Python still starts, or an empty one."""
-    try:
-        found = json.loads(STAMP.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    alive = isinstance(found, dict) and os.access(str(VENV / "bin" / "python"), os.X_OK)
-    return found if alive else {}
-
-
-def make_environment() -> None:
-    """Make an empty environment where there may be the remains of one."""
-    if VENV.is_symlink():
-        VENV.unlink()
-    shutil.rmtree(VENV, ignore_errors=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "venv", str(VENV)], check=False, capture_output=True, text=True, env=environment()
-    )
-    if done.returncode != 0:
-        shutil.rmtree(VENV, ignore_errors=True)
-        raise Stop(f"python could not make .venv: {(done.stdout + done.stderr).strip()}")
-
-
-def install_lock(name: str) -> None:
-    """Install exactly what a lock names: no resolving, every file's hash checked, no building with unlocked tools."""
-    path = REQUIREMENTS / f"{name}.txt"
-    options = ["--no-deps", "--require-hashes", "--no-build-isolation", "--requirement", path]
-    pip(options, what=f"{path.relative_to(ROOT)}", total=len(locked(path)))
-
-
-def install_project(name: str) -> None:
-    """Install the project in place, so that its commands and connectors are found, and stamp the environment as whole."""
-    STAMP.unlink() if STAMP.exists() else None
-    pip(["--no-deps", "--no-index", "--no-build-isolation", "--editable", ROOT], what="datalab itself", total=0)
-    STAMP.write_text(json.dumps(stamp(name)), encoding="utf-8")
-
-
-def pip(options: list[object], *, what: str, total: int) -> None:
-    """Run pip with one live line; on failure show the end of its log and what to do."""
-    command = [
-        VENV / "bin" / "python",
-        "-m",
-        "pip",
-        "--no-input",
-        "--disable-pip-version-check",
-        "install",
-        "--progress-bar=off",
-    ]
-    with LOG.open("a", encoding="utf-8") as log, progress(what, total):
-        code = run([*command, *options], stdout=log, stderr=subprocess.STDOUT)
-    if code != 0:
-        end = "\n  ".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise Stop(f"pip could not install {what}:\n  {end}\nrun the same again; finished downloads are kept")
-
-
-@contextlib.contextmanager
-def progress(what: str, total: int):  # noqa: ANN201 - as above
-    """Show what is going on in one line, rewritten twice a second; nothing where nobody watches."""
-    done = threading.Event()
-    began = time.monotonic()
-
-    def show() -> None:
-        while not done.wait(0.5):
-            downloaded = LOG.read_text(encoding="utf-8", errors="replace").count("\nCollecting ")
-            placed = sum(1 for _ in VENV.glob("lib/python3*/site-packages/*.dist-info"))
-            state = f"{min(downloaded, total)} of {total} fetched, {placed} in place" if total else "building"
-            print(f"\r\033[Ksetup: {what}: {state}, {time.monotonic() - began:.0f} s", end="", flush=True)
-
-    watcher = threading.Thread(target=show, daemon=True)
-    if sys.stdout.isatty():
-        watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if watcher.is_alive():
-            watcher.join()
-            print("\r\033[K", end="", flush=True)
-
-
-def locked(path: Path) -> list[str]:
-    """Return the requirement lines of a lock, without their hashes."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]
-
-
-# --- processes -------------------------------------------------------------------------------------------------------
-
-
-def environment() -> dict[str, str]:
-    """Return the caller's environment without what would mislead the tools, with ``.venv`` first on PATH."""
-    kept = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    return {**kept, "PATH": f"{VENV / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"}
-
-
-def run(command: list[object], **streams: object) -> int:
-    """Run a command in the repository and return its exit code."""
-    words = [str(word) for word in command]
-    if not (os.path.isfile(words[0]) or shutil.which(words[0])):  # noqa: PTH113 - words are text by now
-        raise Stop(f"{words[0]} is missing: run 'python3 develop.py clean' and try again")
-    process = subprocess.Popen(words, cwd=str(ROOT), env=environment(), **streams)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the child had it too and ends in its own way
-            continue
-
-
-def announced(name: str, command: list[object]) -> int:
-    """Run a check under its name."""
-    print(f"check: {name}", flush=True)
-    return run(command)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from datalab.engine.drive import Executed, execute, locked
+from datalab.engine.engines import Engine, chosen, workers_for
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan, make_plan
-from datalab.engine.pool import Pool
 from datalab.errors import GateFailed, NotFound, SourceError
 from datalab.governance import render_report
 from datalab.lab.acquire import Acquired, acquire
@@ -42,14 +42,16 @@ class Begun:
     started: float
 
 
-def run_pipeline(pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None) -> RunSummary:
-    """Run ``pipeline`` to a candidate. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
+def run_pipeline(
+    pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None, engine: Engine | None = None
+) -> RunSummary:
+    """Run ``pipeline`` to a candidate, on ``engine`` or the one of the settings. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
     face = face or Silent()
     with ExitStack() as stack:
         lab = lab or stack.enter_context(open_lab())
         begun = begin(lab, pipeline, face)
         with alone(begun, face):
-            return known(lab, begun) or conclude(lab, begun, work(lab, begun, face), face)
+            return known(lab, begun) or conclude(lab, begun, work(lab, begun, face, engine), face)
 
 
 def begin(lab: Lab, pipeline: Pipeline, face: Face) -> Begun:
@@ -86,22 +88,32 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
     return load_suite(path)
 
 
-def work(lab: Lab, begun: Begun, face: Face) -> Executed:
+def work(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
     """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
-    settings, plan, folder = lab.settings, begun.plan, begun.folder
+    start(lab, begun)
+    return carry_on(lab, begun, face, engine)
+
+
+def start(lab: Lab, begun: Begun) -> None:
+    """Tell the ledger that the run starts, inside `alone`: from now on it holds its objects. Keep the plan for the workers."""
+    plan = begun.plan
     lab.record("plan.made", plan.id, _plan_facts(plan))
     agreements = [item.id for item in begun.acquired.agreements]
     objects = sorted({item.sha256 for item in begun.acquired.objects})
     lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements, "objects": objects})
-    _still_landed(begun.acquired)
-    folder.save_plan(plan)
+    still_landed(begun.acquired)
+    begun.folder.save_plan(plan)
+
+
+def carry_on(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
+    """Work off what has no receipt yet, inside `alone`, of a run that was started."""
+    settings, plan, folder = lab.settings, begun.plan, begun.folder
     face.say(f"{plan.pipeline.name}: running {len(plan.stages)} stages")
-    workers = Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
-    with workers:
+    with workers_for(plan, folder, settings, engine or chosen(settings)) as workers:
         return execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
 
 
-def _still_landed(acquired: Acquired) -> None:
+def still_landed(acquired: Acquired) -> None:
     """Refuse to begin where a purge came between the acquisition and the lock of the run; from now on, the run holds its objects."""
     for item in acquired.objects:
         if not item.path.is_file():

@@ -60,13 +60,13 @@ def test_modules_are_small_rooms_with_names_of_their_own() -> None:
     assert [name for name in python if re.fullmatch(r"(utils?|helpers?|common|misc|manager)", Path(name).stem)] == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "peers"])
 def test_every_locked_package_has_an_exact_version_and_hashes(name: str) -> None:
     entry = re.compile(r"[A-Za-z0-9._-]+==[^ ;]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+")
     assert [line for line in lock(name) if not entry.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "peers"])
 def test_no_lock_brings_torch_or_cuda(name: str) -> None:
     heavy = re.compile(r"(torch|triton|nvidia|cuda|cupy|jax|tensorflow)\b", re.IGNORECASE)
     assert [line.split("==")[0] for line in lock(name) if heavy.match(line)] == []

@@ -1,0 +1,41 @@
+"""The whole run (attestation, landing, parts, receipts, sidecars, ledger, report) against a loop over the same step objects.
+
+The loop is what somebody writes who wants the rows and nothing else: read a row group, call ``apply`` of each step, collect the keys
+of the near-duplicate step, reduce and settle them once, write Parquet. It keeps all rows in memory and can neither resume nor
+say where a row went. Before measuring, both sides are run once and must keep the same ids with the same texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.compare import compared
+from benchmarks.measure import Command, Unable, measured, run_pairs
+from benchmarks.registry import Scale
+from benchmarks.row import Goal, Row
+
+GOALS = (Goal("engine-vs-loop", "The engine against a hand-written loop over the same steps", "higher", floor=0.9, goal=0.97),)
+
+
+def measure(scale: Scale) -> Iterator[Row]:
+    """Run both sides by turns over the same files."""
+    from benchmarks.corpus import corpus
+    from benchmarks.textchain import PACKAGES
+
+    data = corpus(1) if scale.quick else corpus()
+    given = {"files": [str(path) for path in data.files]}
+    check(given, scale)
+    pairs = run_pairs(
+        Command("benchmarks.textchain:run", given), Command("benchmarks.textchain:loop", given), scale.pairs, scale.say
+    )
+    note = "the loop writes no receipt, sidecar, ledger, split or report; start of the worker process is counted on our side"
+    yield compared(GOALS[0], pairs, packages=PACKAGES, data=data.as_data(), note=note)
+
+
+def check(given: dict[str, list[str]], scale: Scale) -> None:
+    """Raise unless both sides keep the same rows of the first file."""
+    scale.say("checking that both sides keep the same rows")
+    first = {"files": given["files"][:1], "check": True}
+    ours, theirs = (measured(Command(f"benchmarks.textchain:{side}", first)).result for side in ("run", "loop"))
+    if ours["content"] != theirs["content"]:
+        raise Unable(f"the two sides keep different rows: {ours['kept']} and {theirs['kept']}")
