@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.lookup import reference_frames
 from datalab.engine.parts import spans
 from datalab.engine.plan import Input, Plan
 from datalab.engine.records import tally, write_quarantine
@@ -84,31 +85,25 @@ def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Rece
 
 
 def take_in_references(plan: Plan, folder: RunFolder) -> None:
-    """Read the reference tables, whole, and keep them for the workers. A broken record in one is an error, not a quarantine."""
+    """Read the reference tables that are given whole, and keep them for the workers; the others are cut up by a stage of their own."""
     for name, inputs in plan.references.items():
         path = f"references/{name}.arrow"
-        if not folder.path(path).is_file():
+        if name not in plan.exchanged and not folder.path(path).is_file():
             folder.write_rows(path, pl.concat(list(_reference_frames(name, inputs))))
 
 
 def _reference_frames(name: str, inputs: tuple[Input, ...]) -> Iterator[pl.DataFrame]:
     rows = 0
     for item in inputs:
-        for chunk in read(item.object.path, item.options, batch_rows=65_536):
-            if chunk.faults:
-                raise ReadError(
-                    f"reference {name!r} has a broken record ({chunk.faults[0].code})",
-                    where=f"{item.object.name}, line {chunk.faults[0].line}",
-                    next="a reference must be whole: correct it, or name another distribution",
-                )
-            rows += chunk.frame.height
+        for frame in reference_frames(name, item):
+            rows += frame.height
             if rows > _REFERENCE_ROWS:
                 raise ReadError(
                     f"reference {name!r} has more than {_REFERENCE_ROWS} rows",
                     where=item.object.name,
-                    next="join the other way round: make the larger table the source",
+                    next="join it with enrich.Join and a smaller [engine] reference_mb, so that it is not given whole to every worker",
                 )
-            yield chunk.frame
+            yield frame
 
 
 def _fault_records(source: int, faults: tuple[Fault, ...]) -> pl.DataFrame:

@@ -65,8 +65,8 @@ class Pool:
         self._searches.clear()
         while waiting or any(worker.task for worker in self._workers):
             while waiting and (worker := self._idle()):
-                task = waiting.popleft()
-                worker.send(task, self._limit(task))
+                following = waiting.popleft()
+                worker.send(following, self._limit(following))
             for worker in self._answering():
                 task = worker.task
                 assert task is not None
@@ -131,12 +131,11 @@ class Pool:
         if not search.over:
             return []
         del self._searches[part]
-        task = search.verdict
-        if task is None and search.death.late and search.task.attempt < self._attempts:
-            task = replace(search.task, attempt=search.task.attempt + 1)
-        if task is None:
-            raise self._failed(search.task, search.death)
-        return [task]
+        if search.verdict:
+            return [search.verdict]
+        if search.death.late and search.task.attempt < self._attempts:
+            return [replace(search.task, attempt=search.task.attempt + 1)]
+        raise self._failed(search.task, search.death)
 
     def _failed(self, task: Task, death: Death) -> RunFailed:
         where = f"{self._plan.stages[task.stage].describe(self._plan.labels)}, part {task.part}"
