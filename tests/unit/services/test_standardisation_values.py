@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalab.errors import SchemaError, UsageError
+from datalab.kernels.distinct import over_distinct
 from datalab.model.canonical import describe, digest
 from datalab.services import standardisation as standardise
-from datalab.kernels.distinct import over_distinct
 from datalab.services.standardisation.names import organisation, person
 
 
