@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 GOALS = (Goal("kernels-vs-naive-polars", "Our text steps against the same chain in plain polars", "higher", floor=2, goal=3),)
 SHORTEST = 200
-_NOTE = (
-    "ours also counts what it changed, and checks addresses instead of matching their form"
-)
+_NOTE = "ours also counts what it changed, and checks addresses instead of matching their form"
 
 
 def measure(scale: Scale) -> Iterator[Row]:
