@@ -54,7 +54,7 @@ def _run(files: list[str], root: Path) -> dict[str, Any]:
     _stand_in()
     from data_juicer.utils.lazy_loader import LazyLoader
 
-    LazyLoader._install_package = classmethod(_refuse)
+    LazyLoader._install_package = staticmethod(_refuse)  # noqa: SLF001 - no setting turns it off
     from data_juicer.core.data import NestedDataset
     from data_juicer.ops import load_ops
 
@@ -98,5 +98,5 @@ def _stand_in() -> None:
     torch["cuda"] = SimpleNamespace(is_available=lambda: False, device_count=lambda: 0, empty_cache=lambda: None)
 
 
-def _refuse(cls: type, package: str, *more: Any) -> bool:
+def _refuse(package: str, *_: Any) -> bool:
     raise ImportError(f"{package} is not installed, and nothing is installed during a measurement")
