@@ -10,6 +10,7 @@ DatalabError                  what went wrong, where, what to do next
 ├── SourceError               the outside did not deliver                    (exit 4)
 │   ├── ProtocolError         a counterparty broke the protocol
 │   └── ReadError             bytes that cannot be read as what they claim to be
+├── StorageFailed            a disk or database of the lab does not do its part (exit 1)
 └── EvidenceError             what was made cannot be shown to be right      (exit 1)
     ├── GateFailed            expectations or the privacy gate withheld a release
     ├── VerificationFailed    bytes differ from what the manifest or ledger says
@@ -107,6 +108,12 @@ class ProtocolError(SourceError):
 
 class ReadError(SourceError):
     """Bytes that cannot be read as the format they claim to be."""
+
+
+class StorageFailed(DatalabError):
+    """A disk or a database of the lab is full, locked or not ours to write; what was finished before stands."""
+
+    exit_code = 1
 
 
 class EvidenceError(DatalabError):

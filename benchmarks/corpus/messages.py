@@ -10,11 +10,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from datalab.kernels.countries import EU_LANGUAGES
+
 SOURCES = Path(__file__).with_name("sources.txt")
-LANGUAGES = (
-    "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr",
-    "hu", "it", "lt", "lv", "mt", "nl", "pl", "pt", "ro", "sk", "sl", "sv",
-)  # fmt: skip
 _CATALOGUE = re.compile(r"/([a-z]{2})(?:[_-][A-Z][A-Za-z]+)?/LC_MESSAGES/[^/]+\.mo$")
 _SHORTEST = 20
 
@@ -34,7 +32,7 @@ def messages(wheels: list[Path]) -> dict[str, list[tuple[str, str]]]:
 
     Text in English is what the catalogues translate from.
     """
-    found: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    found: dict[str, dict[str, str]] = {language: {} for language in EU_LANGUAGES}
     for wheel in wheels:
         package = wheel.name.split("-")[0]
         with zipfile.ZipFile(wheel) as archive:

@@ -60,6 +60,7 @@ class ConsoleFace:
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TextColumn("{task.fields[note]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -79,13 +80,16 @@ class ConsoleFace:
         else:
             click.echo(what, err=True)
 
-    def progress(self, what: str, done: int, total: int | None) -> None:
-        """Show how far something is."""
+    def progress(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Show how far something is, and how fast it goes."""
         if self._bar:
-            what = what if len(what) <= 72 else what[:71] + "…"
+            from rich.markup import escape
+
+            what = what if len(what) <= 48 else what[:47] + "…"
+            what, note = escape(what), escape(note)
             if self._task is None:
-                self._task = self._bar.add_task(what, total=total)
-            self._bar.update(self._task, description=what, completed=done, total=total)
+                self._task = self._bar.add_task(what, total=total, note=note)
+            self._bar.update(self._task, description=what, completed=done, total=total, note=note)
         elif not self._quiet and time.monotonic() - self._told > 2:
             self._told = time.monotonic()
-            click.echo(f"  {what}: {done} of {total if total is not None else '?'}", err=True)
+            click.echo(f"  {what}: {done} of {total if total is not None else '?'}{f' ({note})' if note else ''}", err=True)

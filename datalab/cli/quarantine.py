@@ -36,18 +36,43 @@ def list_records(name: str, limit: int, as_json: bool) -> None:
 
 
 @command.command("purge")
-@click.argument("plan")
+@click.argument("plan", required=False, default="")
 @click.option("--as", "actor", metavar="WHO", required=True, help="Who removes it.")
 @click.option("--early", is_flag=True, help="Before the retention is over.")
+@click.option("--landing", is_flag=True, help="Instead of a run: the fetched objects that no run holds.")
+@click.option(
+    "--all-expired", is_flag=True, help="Instead of one run: every run past its retention, and objects that no run holds."
+)
 @json_option
-def purge_run(plan: str, actor: str, early: bool, as_json: bool) -> None:
-    """Remove quarantine, sidecars and parts of the run PLAN; the removal is an event in the ledger."""
-    from datalab.lab import open_lab
-    from datalab.lab.rows import purge
+def purge_run(plan: str, actor: str, early: bool, landing: bool, all_expired: bool, as_json: bool) -> None:
+    """Remove what the run PLAN left: working files, quarantine, sidecars, the report of a withheld run, and the fetched objects.
 
+    An object that another run still holds stays, and so does the evidence of a candidate or a valid release; what stays is
+    listed with the reason. Each removal is an event in the ledger.
+    """
+    from datalab.errors import UsageError
+    from datalab.lab import open_lab
+    from datalab.lab.retention import purge, purge_expired, purge_landing
+
+    if [bool(plan), landing, all_expired].count(True) != 1 or (early and all_expired):
+        raise UsageError(
+            "say what to remove: a run, --landing, or --all-expired (which is never early)", next="datalab runs lists the runs"
+        )
     with open_lab(actor=actor) as lab:
-        size = purge(lab, plan, actor=actor, early=early)
+        if all_expired:
+            done = purge_expired(lab, actor=actor)
+        elif landing:
+            done = [purge_landing(lab, actor=actor, early=early)]
+        else:
+            done = [purge(lab, plan, actor=actor, early=early)]
     if as_json:
-        print_json({"plan": plan, "bytes": size})
-    else:
-        click.echo(f"run {plan}: {size:,} bytes removed")
+        print_json([item.as_json() for item in done] if all_expired else done[0].as_json())
+        return
+    for item in done:
+        rows: list[tuple[object, ...]] = [
+            ("removed", one.what, one.name[:24], one.files, one.bytes, "") for one in item.removed
+        ]
+        rows += [("kept", one.what, one.name[:24], "", "", one.why) for one in item.kept]
+        if rows:
+            print_table(["", "what", "name", "files", "bytes", "why"], rows, right=["files", "bytes"])
+        click.echo(f"{f'run {item.plan}' if item.plan else 'landing, held by no run'}: {item.bytes:,} bytes removed")

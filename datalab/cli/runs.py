@@ -39,3 +39,5 @@ def command(name: str, as_json: bool) -> None:
             ],
             right=["in", "out", "seconds"],
         )
+        if any(run.status == "withheld" for run in found):
+            click.echo("why a run was withheld: datalab report PLAN")

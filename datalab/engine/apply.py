@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from datalab.engine.columns import carried
+from datalab.engine.worker import Costs
 from datalab.errors import DatalabError, RunFailed
 from datalab.model.step import IDENTITY, ROW, SOURCE, Bound, Context, MapStep, Outcome
 
@@ -17,12 +19,14 @@ MOST_POISON = 256
 
 @dataclass(slots=True)
 class Batch:
-    """The rows still on their way, and the records of those taken out."""
+    """The rows still on their way, and the records of those taken out. ``absent`` are the columns that were not read."""
 
     frame: pl.DataFrame
+    absent: frozenset[str] = frozenset()
     dropped: list[pl.DataFrame] = field(default_factory=list)
     quarantined: list[pl.DataFrame] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
 
     def drop(self, label: str, reasons: pl.Series) -> None:
         """Take out the rows that have a reason."""
@@ -33,15 +37,16 @@ class Batch:
         self.frame = self.frame.filter(~gone)
 
     def quarantine(self, label: str, codes: pl.Series) -> None:
-        """Take out the rows that have an error code, keeping each row itself."""
+        """Take out the rows that have an error code, keeping of each row what was read of it."""
         bad = codes.is_not_null()
         if not bad.any():
             return
         rows = self.frame.filter(bad)
-        payload = rows.select(pl.struct(pl.exclude(IDENTITY)).struct.json_encode().alias("payload"))
+        known = [name for name in rows.columns if name not in IDENTITY and name not in self.absent]
+        payload = rows.select(pl.struct(known).struct.json_encode() if known else pl.repeat("{}", rows.height)).to_series()
         self.quarantined.append(
             rows.select(IDENTITY).with_columns(
-                step=pl.lit(label), code=codes.filter(bad), line=pl.lit(None, pl.UInt64), payload=payload["payload"]
+                step=pl.lit(label), code=codes.filter(bad), line=pl.lit(None, pl.UInt64), payload=payload
             )
         )
         self.frame = self.frame.filter(~bad)
@@ -54,29 +59,33 @@ class Batch:
                 mine[name] = mine.get(name, 0) + int(number)
 
 
-def apply_steps(frame: pl.DataFrame, steps: Sequence[tuple[str, MapStep, Bound]], context: Context) -> Batch:
-    """Run the labelled, bound steps over ``frame`` (with identity columns), one after the other."""
-    batch = Batch(frame)
+def apply_steps(batch: Batch, steps: Sequence[tuple[str, MapStep, Bound]], context: Context) -> Batch:
+    """Run the labelled, bound steps over the rows of ``batch`` (with identity columns), one after the other; return ``batch``."""
     for label, step, bound in steps:
-        outcome = _isolating(step, label, batch, context)
-        _check_promises(label, bound, batch.frame, outcome)
-        batch.count(label, outcome.counts)
-        frame, dropped = outcome.frame, outcome.dropped
-        if outcome.quarantined is not None:
-            stays = outcome.quarantined.is_null()
-            batch.quarantine(label, outcome.quarantined)  # with the row as it was before the step
-            frame, dropped = frame.filter(stays), dropped.filter(stays) if dropped is not None else None
-        batch.frame = frame
-        if dropped is not None:
-            batch.drop(label, dropped)
+        with batch.costs.of(label, batch.frame):
+            _apply_step(batch, label, step, bound, context)
     return batch
+
+
+def _apply_step(batch: Batch, label: str, step: MapStep, bound: Bound, context: Context) -> None:
+    outcome = _isolating(step, label, batch, context)
+    _check_promises(label, bound, batch.frame, outcome)
+    batch.count(label, outcome.counts)
+    frame, dropped = outcome.frame, outcome.dropped
+    if outcome.quarantined is not None:
+        stays = outcome.quarantined.is_null()
+        batch.quarantine(label, outcome.quarantined)  # with the row as it was before the step
+        frame, dropped = frame.filter(stays), dropped.filter(stays) if dropped is not None else None
+    batch.frame, batch.absent = frame, carried(batch.absent, bound)
+    if dropped is not None:
+        batch.drop(label, dropped)
 
 
 def _isolating(step: MapStep, label: str, batch: Batch, context: Context) -> Outcome:
     """Apply a step; when it fails, halve the batch until single rows fail, quarantine those, and apply it to the rest."""
     try:
         return step.apply(batch.frame, context)
-    except DatalabError:  # a wrong definition (a broken reference, a broken declaration) is not about single rows
+    except (DatalabError, MemoryError):  # a wrong definition, or the worker's limit (`datalab.engine.pool` deals with it)
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - any failure of a step is data or step
         if batch.frame.height == 0:
@@ -93,7 +102,7 @@ def _find_poison(step: MapStep, label: str, frame: pl.DataFrame, context: Contex
         start, stop = ranges.pop()
         try:
             step.apply(frame.slice(start, stop - start), context)
-        except DatalabError:
+        except (DatalabError, MemoryError):
             raise
         except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001
             if stop - start == 1:

@@ -1,15 +1,24 @@
 """The run folder: where a run keeps its plan, its parts and its receipts, safe against a kill at any moment.
 
-Every file appears under its final name only when it is whole: written under a temporary name in the same folder, synced, renamed.
-A receipt comes last, so its presence means that everything it names is there.
+Every file appears under its final name only when it is whole: written under a temporary name in the same folder, synced, renamed,
+the folder synced. A receipt comes last, so its presence means that everything it names is there. The folder may stand on a shared
+filesystem (NFS, Lustre): names of temporary files differ between machines, and what others wrote is looked up by opening it, which
+asks the server (close-to-open consistency, RFC 1813 section 4.11), never by listing, and never trusted to be absent for good.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import errno
 import json
+import mmap
 import os
 import pickle
+import re
+import secrets
+import socket
+import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +26,18 @@ from typing import TYPE_CHECKING
 
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import FileRef, Receipt
+from datalab.ports.durable import file_sha256
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
     from datalab.engine.plan import Plan
+
+
+_HOST = re.sub(r"[^A-Za-z0-9.]", ".", socket.gethostname())[:40] or "host"
+_STALE_SECONDS = 3600
+"""A temporary file of another machine that nobody has written to for so long has no writer any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +52,10 @@ class RunFolder:
         self.root.chmod(0o700)
 
     def sweep(self) -> None:
-        """Remove what an interrupted run left half-written. Only for who holds the run's lock."""
+        """Remove what interrupted processes left half-written: of this machine those that are gone, of others what is old."""
         for orphan in self.root.rglob(".writing-*"):
-            orphan.unlink(missing_ok=True)
+            if _abandoned(orphan):
+                orphan.unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
         """Return the absolute path of ``name``, which is relative to the run folder."""
@@ -60,16 +76,19 @@ class RunFolder:
         return plan
 
     def write_frame(self, name: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> FileRef:
-        """Write record batches as one Arrow IPC file with lz4 buffers."""
+        """Write record batches as one Arrow IPC file.
+
+        Not compressed: it is mapped into memory by who reads it, and lz4 cost more than all the rest of a pass (decision 0026).
+        """
         import pyarrow as pa
 
         rows = 0
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with writing(self.path(name)) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as writer:
+        with writing(self.path(name)) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
             for batch in batches:
                 rows += batch.num_rows
                 writer.write_batch(batch)
-        return self.refer(name, rows)
+        path = self.path(name)
+        return FileRef(path=name, rows=rows, bytes=path.stat().st_size, crc32=file_crc32(path))
 
     def write_rows(self, name: str, frame: pl.DataFrame) -> FileRef:
         """Write one frame as an Arrow IPC file."""
@@ -87,7 +106,7 @@ class RunFolder:
         return frame
 
     def refer(self, name: str, rows: int) -> FileRef:
-        """Describe a file that is in place."""
+        """Describe a file that is in place and is kept: released, or evidence."""
         path = self.path(name)
         return FileRef(path=name, rows=rows, bytes=path.stat().st_size, sha256=file_sha256(path))
 
@@ -116,11 +135,28 @@ class RunFolder:
         path.unlink(missing_ok=True)
         return None
 
+    def others_receipt(self, phase: int, part: int) -> Receipt | None:
+        """Return the receipt that another process wrote, as soon as it and its files are seen here; never remove anything."""
+        try:
+            receipt = Receipt.from_json(json.loads(self.receipt_path(phase, part).read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ConservationError):
+            return None
+        return receipt if all(self._whole(ref, deep=False) for ref in receipt.files.values()) else None
+
+    def look_anew(self, name: str) -> None:
+        """Open the folder ``name``, so that a client of a network filesystem forgets which names it believes to be absent."""
+        with contextlib.suppress(OSError):
+            os.close(os.open(self.path(name), os.O_RDONLY | os.O_DIRECTORY))
+
     def _whole(self, ref: FileRef, *, deep: bool) -> bool:
-        path = self.path(ref.path)
-        if not path.is_file() or path.stat().st_size != ref.bytes:
+        try:
+            path = self.path(ref.path)
+            with path.open("rb") as stream:
+                if os.fstat(stream.fileno()).st_size != ref.bytes:
+                    return False
+            return not deep or (file_sha256(path) == ref.sha256 if ref.sha256 else file_crc32(path) == ref.crc32)
+        except OSError:
             return False
-        return not deep or file_sha256(path) == ref.sha256
 
 
 class writing:  # noqa: N801 - reads as a verb where it is used
@@ -128,7 +164,7 @@ class writing:  # noqa: N801 - reads as a verb where it is used
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+        self.temporary = path.with_name(f".writing-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
 
     def __enter__(self) -> Path:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -144,9 +180,40 @@ class writing:  # noqa: N801 - reads as a verb where it is used
             with self.temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             self.temporary.replace(self.path)
+            _sync_folder(self.path.parent)
         except OSError as failure:
             self.temporary.unlink(missing_ok=True)
             raise disk_error(failure, self.path) from failure
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last; without it a file may be gone after a crash of the machine although its receipt is there."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some filesystems cannot sync a folder, and need not
+            raise
+    finally:
+        os.close(handle)
+
+
+def _abandoned(temporary: Path) -> bool:
+    host, _, rest = temporary.name.removeprefix(".writing-").partition("-")
+    pid = rest.partition("-")[0]
+    if host == _HOST and pid.isdecimal():
+        return int(pid) == os.getpid() or not _at_work(int(pid))
+    try:
+        return time.time() - temporary.stat().st_mtime > _STALE_SECONDS
+    except OSError:
+        return False
+
+
+def _at_work(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
 
 
 def disk_error(error: OSError, path: Path) -> RunFailed:
@@ -158,10 +225,12 @@ def disk_error(error: OSError, path: Path) -> RunFailed:
     )
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def file_crc32(path: Path) -> str:
+    """Return the CRC-32 of a file, hex."""
+    if not path.stat().st_size:
+        return f"{0:08x}"
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return f"{zlib.crc32(data):08x}"
 
 
 def _layout() -> pl.CompatLevel:

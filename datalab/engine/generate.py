@@ -13,7 +13,7 @@ from datalab.engine.context import WorkerContext
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
 from datalab.engine.records import write_drops
-from datalab.engine.splits import add_split, split_counts
+from datalab.engine.splits import write_splits
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
 from datalab.errors import RunFailed
@@ -58,7 +58,7 @@ def fit(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def generate(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Generate one part of synthetic rows. ``detail``: ``start``, ``count``. Their origin is the model, never a person."""
+    """Generate one part of synthetic rows. ``detail``: ``start``, ``count``, ``shuffle`` (partitions, or 0). Their origin is the model, never a person."""
     started = time.perf_counter()
     step, label = _step(plan, task)
     fitted: Fitted = pickle.loads(folder.path(_MODEL).read_bytes())  # noqa: S301 - our own file in a 0700 folder
@@ -69,15 +69,14 @@ def generate(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     frame = frame.with_columns(
         pl.lit(len(plan.inputs), pl.UInt32).alias(SOURCE), pl.int_range(start, start + count, dtype=pl.UInt64).alias(ROW)
     )
-    frame = add_split(frame, plan)
-    ref = folder.write_rows(f"rows/{task.stage:02d}/{task.part:06d}.arrow", frame)
+    ref, facts = write_splits(folder, f"rows/{task.stage:02d}/{task.part:06d}.arrow", frame, plan, task.detail["shuffle"])
     receipt = Receipt(
         plan=plan.id,
         phase=task.stage,
         part=task.part,
         rows=Rows(generated=count, kept=count),
         files={"rows": ref},
-        facts={"splits": split_counts(frame, plan)},
+        facts=facts,
         attempt=task.attempt,
     )
     return measured(receipt, started)

@@ -1,13 +1,19 @@
-"""Intake: one source object, read once, into parts of a fixed number of rows; what cannot be read is quarantined."""
+"""Intake: one source object cut into parts. Where its row groups are such parts, that is a matter of its metadata.
+
+Any other object is read once and written as parts of a fixed number of rows; what cannot be read is quarantined.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
 import polars as pl
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.lookup import reference_frames
+from datalab.engine.parts import spans
 from datalab.engine.plan import Input, Plan
 from datalab.engine.records import tally, write_quarantine
 from datalab.engine.task import Task
@@ -22,17 +28,33 @@ _REFERENCE_ROWS = 5_000_000
 
 
 def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Read source object ``task.part`` and write its parts. The receipt's facts list them: source, first, last, rows."""
+    """Cut source object ``task.part`` into parts. The receipt's facts list them: source, first, last, rows; ``spans`` are read later."""
     started = time.perf_counter()
     source = plan.inputs[task.part]
+    found = spans(source, plan.schema_read, plan.part_rows)
+    if found is not None:
+        total = sum(count for _, count in found)
+        cut = [[source.object.ordinal, first, first + count - 1, count] for first, count in found]
+        facts = {"parts": cut, "spans": [list(span) for span in found]}
+        rows = Rows(rows_in=total, kept=total)
+        return measured(Receipt(plan.id, task.stage, task.part, rows, {}, facts=facts, attempt=task.attempt), started)
+    return measured(_rewritten(plan, folder, task, source), started)
+
+
+def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Receipt:
+    wanted = plan.stages[1].reads
+    options, schema = source.options, plan.schema_in
+    if options.format in {"parquet", "arrow"}:  # these read single columns
+        options = dataclasses.replace(options, columns=wanted)
+        schema = plan.schema_read
     files: dict[str, FileRef] = {}
     parts: list[list[int]] = []
     faults: list[pl.DataFrame] = []
     kept = 0
-    for chunk in read(source.object.path, source.options, batch_rows=plan.pipeline.part_rows):
+    for chunk in read(source.object.path, options, batch_rows=plan.part_rows):
         if chunk.faults:
             faults.append(_fault_records(source.object.ordinal, chunk.faults))
-        if chunk.frame.schema != plan.schema_in:
+        if chunk.frame.schema != schema:
             raise ReadError(
                 f"the columns change in the middle of {source.object.name}",
                 where=f"record {chunk.rows[0] if len(chunk.rows) else 0}",
@@ -40,7 +62,7 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
             )
         if not chunk.frame.height:
             continue
-        frame = chunk.frame.with_columns(
+        frame = chunk.frame.select(wanted).with_columns(
             pl.lit(source.object.ordinal, pl.UInt32).alias(SOURCE), chunk.rows.cast(pl.UInt64).alias(ROW)
         )
         name = f"rows/{task.stage:02d}/{task.part:04d}-{len(parts):06d}.arrow"
@@ -51,46 +73,37 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     if quarantine:
         files["quarantine"] = quarantine
     bad = sum(frame.height for frame in faults)
-    return measured(
-        Receipt(
-            plan=plan.id,
-            phase=task.stage,
-            part=task.part,
-            rows=Rows(rows_in=kept + bad, kept=kept, quarantined=tally(faults, "code")),
-            files=files,
-            facts={"parts": parts},
-            attempt=task.attempt,
-        ),
-        started,
+    return Receipt(
+        plan=plan.id,
+        phase=task.stage,
+        part=task.part,
+        rows=Rows(rows_in=kept + bad, kept=kept, quarantined=tally(faults, "code")),
+        files=files,
+        facts={"parts": parts},
+        attempt=task.attempt,
     )
 
 
 def take_in_references(plan: Plan, folder: RunFolder) -> None:
-    """Read the reference tables, whole, and keep them for the workers. A broken record in one is an error, not a quarantine."""
+    """Read the reference tables that are given whole, and keep them for the workers; the others are cut up by a stage of their own."""
     for name, inputs in plan.references.items():
         path = f"references/{name}.arrow"
-        if not folder.path(path).is_file():
+        if name not in plan.exchanged and not folder.path(path).is_file():
             folder.write_rows(path, pl.concat(list(_reference_frames(name, inputs))))
 
 
 def _reference_frames(name: str, inputs: tuple[Input, ...]) -> Iterator[pl.DataFrame]:
     rows = 0
     for item in inputs:
-        for chunk in read(item.object.path, item.options, batch_rows=65_536):
-            if chunk.faults:
-                raise ReadError(
-                    f"reference {name!r} has a broken record ({chunk.faults[0].code})",
-                    where=f"{item.object.name}, line {chunk.faults[0].line}",
-                    next="a reference must be whole: correct it, or name another distribution",
-                )
-            rows += chunk.frame.height
+        for frame in reference_frames(name, item):
+            rows += frame.height
             if rows > _REFERENCE_ROWS:
                 raise ReadError(
                     f"reference {name!r} has more than {_REFERENCE_ROWS} rows",
                     where=item.object.name,
-                    next="join the other way round: make the larger table the source",
+                    next="join it with enrich.Join and a smaller [engine] reference_mb, so that it is not given whole to every worker",
                 )
-            yield chunk.frame
+            yield frame
 
 
 def _fault_records(source: int, faults: tuple[Fault, ...]) -> pl.DataFrame:

@@ -8,17 +8,19 @@ from typing import Any
 import polars as pl
 
 from datalab.engine.apply import Batch, apply_steps
+from datalab.engine.columns import with_absent
 from datalab.engine.context import WorkerContext
-from datalab.engine.exchange import verdicts_of_part, write_keys
+from datalab.engine.exchange import judge, send_keys
 from datalab.engine.folder import RunFolder
+from datalab.engine.lookup import lending
+from datalab.engine.parts import read_part
 from datalab.engine.plan import Plan
 from datalab.engine.records import tally, write_drops, write_quarantine
-from datalab.engine.splits import add_split, split_counts
+from datalab.engine.splits import write_splits
 from datalab.engine.task import Task
-from datalab.engine.worker import measured
-from datalab.errors import ConservationError
+from datalab.engine.worker import READ, WRITE, Costs, measured
 from datalab.model.receipt import FileRef, Receipt, Rows
-from datalab.model.step import IDENTITY, ROW, KeyedStep, MapStep
+from datalab.model.step import IDENTITY, ROW, MapStep
 
 CRASH = "worker-crash"
 
@@ -26,60 +28,68 @@ CRASH = "worker-crash"
 def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Work one part through one map stage.
 
-    ``detail``: ``rows`` (input file), ``verdicts`` ({``keyed``: place of the step, ``files``}, or absent), ``partitions`` (for keys),
-    ``split`` (true in the last pass), ``poison`` (row ordinals that crashed a worker), ``probe`` ([start, stop]: try only these rows).
+    ``detail``: the input (`datalab.engine.parts.read_part`), ``verdicts`` ({``keyed``: place of the step, ``files``, ``whole``: one table
+    for all parts}, or absent), ``lookup`` (files with the answers that the first step asked for, or absent), ``partitions`` (for keys),
+    ``split`` (true in the last pass), ``shuffle`` (then: partitions, 0 where rows keep their order), ``poison`` (row ordinals that
+    crashed a worker), ``probe`` ([start, stop]: try only these rows).
     """
     started = time.perf_counter()
     stage = plan.stages[task.stage]
     context = WorkerContext(plan.pipeline.seed, task.part, plan, folder)
-    frame = folder.read_rows(task.detail["rows"])
-    if "probe" in task.detail:
-        start, stop = task.detail["probe"]
-        frame = frame.slice(start, stop - start)
+    costs = Costs()
+    with costs.of(READ):
+        frame = read_part(plan, folder, task.detail)
+        if "probe" in task.detail:
+            start, stop = task.detail["probe"]
+            frame = frame.slice(start, stop - start)
     rows_in = frame.height
-    batch = Batch(frame)
+    schema = plan.schema_before(stage)
+    batch = Batch(with_absent(frame, schema), frozenset(schema) - frozenset(frame.columns), costs=costs)
     _set_poison_apart(plan, task, batch)
     if "verdicts" in task.detail:
-        _apply_verdicts(plan, folder, task, batch)
+        judge(plan, folder, task, batch, context)
     steps = [(plan.labels[place], plan.pipeline.steps[place], plan.bound[place]) for place in stage.steps]
-    done = apply_steps(
-        batch.frame, [(label, step, bound) for label, step, bound in steps if isinstance(step, MapStep)], context
+    apply_steps(
+        batch,
+        lending(folder, task, [(label, step, bound) for label, step, bound in steps if isinstance(step, MapStep)]),
+        context,
     )
-    dropped, quarantined = batch.dropped + done.dropped, batch.quarantined + done.quarantined
-    frame = done.frame
-    name = f"{task.stage:02d}/{task.part:06d}"
     files: dict[str, FileRef] = {}
     facts: dict[str, Any] = {}
     if stage.keyed is not None:
-        step = plan.pipeline.steps[stage.keyed]
-        assert isinstance(step, KeyedStep)
-        keys = step.keys(frame, context)
-        if not _is_probe(task):
-            files["keys"] = write_keys(folder, f"keys/{name}.arrow", keys, task.detail["partitions"])
-    if task.detail.get("split"):
-        frame = add_split(frame, plan)
-        facts["splits"] = split_counts(frame, plan)
+        files = send_keys(plan, folder, task, batch, context)
+    frame = batch.frame
+    name = f"{task.stage:02d}/{task.part:06d}"
     if not _is_probe(task):
-        records = {
-            "rows": folder.write_rows(f"rows/{name}.arrow", frame),
-            "dropped": write_drops(folder, f"dropped/{name}.parquet", dropped),
-            "quarantine": write_quarantine(folder, f"quarantine/{name}.parquet", quarantined),
-        }
-        files |= {role: ref for role, ref in records.items() if ref}
+        with costs.of(WRITE, frame):
+            frame = frame.select(*IDENTITY, *stage.writes)
+            if task.detail.get("split"):
+                files["rows"], facts = write_splits(folder, f"rows/{name}.arrow", frame, plan, task.detail["shuffle"])
+            else:
+                files["rows"] = folder.write_rows(f"rows/{name}.arrow", frame)
+            records = {
+                "dropped": write_drops(folder, f"dropped/{name}.parquet", batch.dropped),
+                "quarantine": write_quarantine(folder, f"quarantine/{name}.parquet", batch.quarantined),
+            }
+            files |= {role: ref for role, ref in records.items() if ref}
     return measured(
         Receipt(
             plan=plan.id,
             phase=task.stage,
             part=task.part,
             rows=Rows(
-                rows_in=rows_in, kept=frame.height, dropped=tally(dropped, "reason"), quarantined=tally(quarantined, "code")
+                rows_in=rows_in,
+                kept=frame.height,
+                dropped=tally(batch.dropped, "reason"),
+                quarantined=tally(batch.quarantined, "code"),
             ),
             files=files,
-            counts=done.counts,
+            counts=batch.counts,
             facts=facts,
             attempt=task.attempt,
         ),
         started,
+        costs,
     )
 
 
@@ -95,17 +105,3 @@ def _set_poison_apart(plan: Plan, task: Task, batch: Batch) -> None:
         label = plan.labels[stage.steps[0]] if stage.steps else f"{task.stage:02d} {stage.kind}"
         bad = batch.frame[ROW].is_in(pl.Series(poison, dtype=pl.UInt64).implode())
         batch.quarantine(label, pl.select(pl.when(bad).then(pl.lit(CRASH)))["literal"])
-
-
-def _apply_verdicts(plan: Plan, folder: RunFolder, task: Task, batch: Batch) -> None:
-    verdicts = verdicts_of_part(folder, task.detail["verdicts"]["files"], task.part)
-    keyed = task.detail["verdicts"]["keyed"]
-    before = batch.frame.height
-    joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
-    batch.drop(plan.labels[keyed], joined["reason"])
-    if before - batch.frame.height != verdicts.height:
-        raise ConservationError(
-            f"{plan.labels[keyed]} names {verdicts.height} rows to drop, {before - batch.frame.height} of them are there",
-            where=f"part {task.part}",
-            next="its settle() must name each row once, and only rows it was given",
-        )

@@ -1,58 +1,57 @@
 """The local engine: worker processes, one task each at a time, whose death is an expected event.
 
 A worker that raises stops the run with its error. A worker that dies (native crash, killed, out of memory) costs its task an attempt;
-after the last one the rows that kill it are found by halving and set apart, so that they and nothing else are quarantined.
+after the last one the rows that kill it are found by halving and set apart, so that they and nothing else are quarantined. A part that
+overruns its time limit is treated the same, except that its halves are its next attempt. What is in flight is bounded: a part a worker.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import resource
-import signal
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from types import ModuleType
+from dataclasses import replace
+from multiprocessing.connection import wait
 from typing import Self
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.isolate import MOST_CRASHES, Search
+from datalab.engine.parts import ordinals
 from datalab.engine.plan import Plan, StageKind
-from datalab.engine.task import Task, perform
+from datalab.engine.process import Death, Worker, start_worker
+from datalab.engine.task import Task
 from datalab.errors import DatalabError, RunFailed
 from datalab.model.receipt import Receipt
-from datalab.model.step import ROW
 
-MOST_CRASHES = 32
-"""Rows of one part that may each kill a worker before the step is taken to be broken."""
-_SURROUNDINGS = {
-    **dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1"),
-    "ARROW_DEFAULT_MEMORY_POOL": "system",  # gives back what a part needed; measured: a tenth less at the peak
-}
-"""One thread a worker, because there is a worker a core."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    process: BaseProcess
-    pipe: Connection
-    task: Task | None = None
+_START_SECONDS = 60.0
+"""What a probe may take beside its rows: a worker that starts, models that are loaded. Never more than the limit of a part."""
 
 
 class Pool:
-    """Worker processes for one run folder. Use it as a context manager; leaving it ends the workers."""
+    """Worker processes for one run folder. Use it as a context manager; leaving it ends the workers.
 
-    def __init__(self, plan: Plan, folder: RunFolder, *, workers: int = 0, memory_mb: int = 0, attempts: int = 3) -> None:
-        self.size = workers or os.process_cpu_count() if hasattr(os, "process_cpu_count") else workers or os.cpu_count() or 1
+    ``workers``: 0 means one per core that this process may use. ``memory_mb``: limit of a worker's data segment, 0 means none.
+    ``part_seconds``: what a part of a map stage may take, 0 means any time.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        *,
+        workers: int = 0,
+        memory_mb: int = 0,
+        attempts: int = 3,
+        part_seconds: float = 0,
+    ) -> None:
+        self.size = workers or usable_cores()
         self._plan = plan
         self._folder = folder
         self._memory_mb = memory_mb
         self._attempts = max(1, attempts)
-        self._workers: list[_Worker] = []
+        self._part_seconds = part_seconds
+        self._workers: list[Worker] = []
+        self._searches: dict[int, Search] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -61,181 +60,101 @@ class Pool:
         self.close()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
-        """Work the tasks off and yield their receipts as they come; raise the first error of a worker."""
+        """Work the tasks of one stage off and yield their receipts as they come; raise the first error of a worker."""
         waiting = deque(tasks)
-        busy = 0
-        while waiting or busy:
-            while waiting and (worker := self._idle(len(waiting) + busy)):
-                self._send(worker, waiting.popleft())
-                busy += 1
-            for worker in self._ready():
+        self._searches.clear()
+        while waiting or any(worker.task for worker in self._workers):
+            while waiting and (worker := self._idle()):
+                following = waiting.popleft()
+                worker.send(following, self._limit(following))
+            for worker in self._answering():
                 task = worker.task
                 assert task is not None
-                answer = self._receive(worker)
-                busy -= 1
-                if isinstance(answer, Receipt):
-                    yield answer
+                answer = worker.receive()
+                if isinstance(answer, Death):
+                    self._workers.remove(worker)
+                    waiting.extendleft(self._after_death(task, answer))
                 elif isinstance(answer, DatalabError):
                     raise answer
-                elif task.attempt < self._attempts:
-                    waiting.appendleft(replace(task, attempt=task.attempt + 1))
+                elif "probe" in task.detail:
+                    self._searches[task.part].passed()
+                    waiting.extendleft(self._after_search(task.part))
                 else:
-                    waiting.appendleft(self._isolated(task, answer))
+                    yield answer
 
     def close(self) -> None:
         """End all workers."""
-        for worker in self._workers:
-            with contextlib.suppress(OSError, ValueError):
-                worker.pipe.close()
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(timeout=5)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-        self._workers.clear()
+        while self._workers:
+            self._workers.pop().end()
 
-    def _idle(self, wanted: int) -> _Worker | None:
+    def _idle(self) -> Worker | None:
         for worker in self._workers:
             if worker.task is None:
                 return worker
-        if len(self._workers) < min(self.size, wanted):
-            self._workers.append(_start(self._folder, self._memory_mb))
+        if len(self._workers) < self.size:
+            self._workers.append(start_worker(self._folder, self._memory_mb))
             return self._workers[-1]
         return None
 
-    def _send(self, worker: _Worker, task: Task) -> None:
-        worker.task = task
-        with contextlib.suppress(OSError):  # a worker that died is noticed when its answer is awaited
-            worker.pipe.send(task)
+    def _answering(self) -> list[Worker]:
+        """Wait for the next answers, deaths, or parts that are late."""
+        busy = [worker for worker in self._workers if worker.task is not None]
+        limits = [left for worker in busy if (left := worker.left) is not None]
+        ready = wait([worker.pipe for worker in busy], timeout=min(limits, default=None))
+        return [worker for worker in busy if worker.pipe in ready or worker.left == 0.0]
 
-    def _ready(self) -> list[_Worker]:
-        pipes = {id(worker.pipe): worker for worker in self._workers if worker.task is not None}
-        return [pipes[id(pipe)] for pipe in wait([worker.pipe for worker in pipes.values()])]
+    def _limit(self, task: Task) -> float:
+        if self._plan.stages[task.stage].kind != StageKind.MAP:  # other tasks are not bounded in rows
+            return 0.0
+        if "probe" not in task.detail:
+            return self._part_seconds
+        share = self._searches[task.part].share(task)
+        return min(_START_SECONDS, self._part_seconds) + share * self._part_seconds
 
-    def _receive(self, worker: _Worker) -> Receipt | DatalabError | int:
-        """Return the answer of a worker, or the exit code it died with."""
-        worker.task = None
-        try:
-            answer: Receipt | DatalabError = worker.pipe.recv()
-        except (EOFError, OSError):
-            worker.process.join()
-            self._workers.remove(worker)
-            worker.pipe.close()
-            return worker.process.exitcode or 0
-        return answer
-
-    def _isolated(self, task: Task, exit_code: int) -> Task:
-        """Return the task with the rows set apart that kill a worker; raise when it is not about rows."""
+    def _after_death(self, task: Task, death: Death) -> list[Task]:
+        """Return what is to be done next: another attempt, or the probes of a search."""
+        if "probe" in task.detail:
+            search = self._searches[task.part]
+            return search.died(task) or self._after_search(task.part)
+        if not death.late and task.attempt < self._attempts:
+            return [replace(task, attempt=task.attempt + 1)]
         if self._plan.stages[task.stage].kind != StageKind.MAP:
-            raise _died(self._plan, task, exit_code)
-        rows = self._folder.read_rows(task.detail["rows"])[ROW]
-        known = set(task.detail.get("poison", ()))
-        crashing: list[int] = []
-        ranges = [(0, len(rows))]
-        while ranges:
-            start, stop = ranges.pop()
-            probe = replace(task, detail={**task.detail, "probe": [start, stop]}, attempt=1)
-            answer = self._alone(probe)
-            if isinstance(answer, DatalabError):
-                raise answer
-            if isinstance(answer, Receipt):
-                continue
-            if stop - start == 1:
-                crashing.append(int(rows[start]))
-                if len(crashing) > MOST_CRASHES:
-                    raise _died(self._plan, task, exit_code)
-            else:
-                middle = (start + stop) // 2
-                ranges += [(start, middle), (middle, stop)]
-        if not set(crashing) - known:
-            raise _died(self._plan, task, exit_code)
-        return replace(task, detail={**task.detail, "poison": sorted(known | set(crashing))}, attempt=1)
+            raise self._failed(task, death)
+        self._searches[task.part] = Search(task, ordinals(self._folder, task.detail).to_list(), death)
+        return self._searches[task.part].begin()
 
-    def _alone(self, task: Task) -> Receipt | DatalabError | int:
-        worker = _start(self._folder, self._memory_mb)
-        self._workers.append(worker)
-        self._send(worker, task)
-        answer = self._receive(worker)
-        if worker in self._workers:
-            self._workers.remove(worker)
-            worker.pipe.close()
-            worker.process.terminate()
-            worker.process.join()
-        return answer
+    def _after_search(self, part: int) -> list[Task]:
+        """Return the task with its guilty rows set apart, once the search is over; raise when it is not about rows."""
+        search = self._searches[part]
+        if len(search.guilty) > MOST_CRASHES:
+            raise self._failed(search.task, search.death)
+        if not search.over:
+            return []
+        del self._searches[part]
+        if search.verdict:
+            return [search.verdict]
+        if search.death.late and search.task.attempt < self._attempts:
+            return [replace(search.task, attempt=search.task.attempt + 1)]
+        raise self._failed(search.task, search.death)
+
+    def _failed(self, task: Task, death: Death) -> RunFailed:
+        where = f"{self._plan.stages[task.stage].describe(self._plan.labels)}, part {task.part}"
+        if death.late:
+            return RunFailed(
+                f"a part does not come to an end ({death})",
+                where=where,
+                next="give parts more time ([engine] part_seconds), or make them smaller (part_rows); finished parts are kept",
+            )
+        return RunFailed(
+            f"a worker died again and again ({death})",
+            where=where,
+            next="give workers more memory ([engine] worker_memory_mb), or smaller parts (part_rows); finished parts are kept",
+        )
 
 
-def _start(folder: RunFolder, memory_mb: int) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, folder, memory_mb), daemon=True, name="datalab-worker")
-    before = {name: os.environ.get(name) for name in _SURROUNDINGS}
-    os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
+def usable_cores() -> int:
+    """Return the number of cores that this process may use: of a machine, or of its share in a Slurm job."""
     try:
-        process.start()
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    theirs.close()
-    return _Worker(process, ours)
-
-
-def _serve(pipe: Connection, folder: RunFolder, memory_mb: int) -> None:
-    """Be a worker: take tasks until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; parts end whole
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.umask(0o077)
-    if memory_mb:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
-    import pyarrow as pa
-
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
-    plan: Plan | None = None
-    while True:
-        try:
-            task = pipe.recv()
-        except (EOFError, OSError):
-            return
-        answer: Receipt | DatalabError
-        try:
-            plan = plan or folder.load_plan()
-            answer = _probe(plan, folder, task) if "probe" in task.detail else perform(plan, folder, task)
-        except DatalabError as error:
-            answer = error
-        except MemoryError:
-            os.abort()
-        except BaseException as error:  # noqa: BLE001 - the parent must hear of everything
-            answer = _unexpected(error)
-        try:
-            pipe.send(answer)
-        except OSError:
-            return
-        pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
-
-
-def _probe(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    from datalab.engine.mapping import map_part
-
-    return map_part(plan, folder, task)
-
-
-def _unexpected(error: BaseException) -> RunFailed:
-    """Name an unexpected error by type and place; its text may quote the data and stays behind."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return RunFailed(f"a worker failed with {type(error).__name__}", where=place, next="run again; finished parts are kept")
-
-
-def _died(plan: Plan, task: Task, exit_code: int) -> RunFailed:
-    cause = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-    return RunFailed(
-        f"a worker died again and again ({cause})",
-        where=f"{plan.stages[task.stage].describe(plan.labels)}, part {task.part}",
-        next="give workers more memory ([engine] worker_memory_mb), or smaller parts (part_rows); finished parts are kept",
-    )
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

@@ -9,12 +9,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datalab.engine.exchange import read_batch, write_partitioned
+from datalab.engine.exchange import map_batch, read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
-from datalab.engine.plan import SPLIT, Plan
+from datalab.engine.plan import Plan
 from datalab.engine.records import write_identity_table
 from datalab.engine.task import Task
-from datalab.engine.worker import measured
+from datalab.engine.worker import READ, WRITE, Costs, measured
 from datalab.kernels.content import schema_description, table_digest
 from datalab.model.receipt import Receipt, Rows
 from datalab.model.sidecar import provenance_schema
@@ -23,6 +23,8 @@ from datalab.quality import compile_suite
 from datalab.services.discovery import profile_batch
 
 _ROW_GROUP = 8_192
+DIGEST, CHECKS, PROFILE = "content digest", "expectations", "profile"
+"""What the last pass does beside reading and writing, in the costs of its receipts."""
 
 
 def shard_name(split: str, number: int) -> str:
@@ -38,37 +40,42 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """
     started = time.perf_counter()
     split, number = task.detail["split"], task.detail["number"]
-    pieces = [
-        folder.read_rows(name).filter(pl.col(SPLIT) == task.detail["place"]).slice(first, count)
-        for name, first, count in task.detail["pieces"]
-    ]
-    frame = pl.concat(pieces).rechunk().drop(SPLIT)
-    identity = frame.select(IDENTITY)
-    table = released_table(frame.drop(IDENTITY))
+    costs = Costs()
+    with costs.of(READ):
+        batches = [map_batch(folder.path(name), task.detail["place"]).slice(*cut) for name, *cut in task.detail["pieces"]]
+        rows = pa.Table.from_batches(batches).combine_chunks()
+        identity, table = rows.select(list(IDENTITY)), plain_table(rows.drop_columns(list(IDENTITY)))
     name = f"out/{shard_name(split, number)}"
-    _write_parquet(folder, name, table)
-    files = {
-        "shard": folder.refer(name, table.num_rows),
-        "provenance": write_identity_table(
-            folder, f"provenance/{split}-{number:05d}.parquet", identity.to_arrow().cast(provenance_schema())
-        ),
-    }
+    with costs.of(WRITE):
+        _write_parquet(folder, name, table)
+        files = {
+            "shard": folder.refer(name, table.num_rows),
+            "provenance": write_identity_table(
+                folder, f"provenance/{split}-{number:05d}.parquet", identity.cast(provenance_schema())
+            ),
+        }
+    with costs.of(DIGEST):
+        content = table_digest(table)
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
     facts: dict[str, Any] = {
         "split": split,
         "number": number,
-        "content": table_digest(table),
+        "content": content,
         "schema": schema_description(table.schema),
-        "profile": profile_batch(frame),
     }
+    with costs.of(PROFILE):
+        facts["profile"] = profile_batch(frame)
     if plan.suite is not None:
         checks = compile_suite(plan.suite, plan.schema_out)
-        facts["partial"] = checks.partial(frame, task.part)
-        if checks.keyed:
-            place = (pl.col("key") % task.detail["partitions"]).cast(pl.UInt32)
-            keys = f"keys/{task.stage:02d}/{task.part:06d}.arrow"
-            files["keys"] = write_partitioned(folder, keys, checks.keys(frame), place, task.detail["partitions"])
-        if checks.outside:
-            files["sample"] = folder.write_rows(f"samples/{task.part:06d}.arrow", checks.sample(frame))
+        with costs.of(CHECKS, frame):
+            facts["partial"] = checks.partial(frame, task.part)
+            if checks.keyed:
+                place = (pl.col("key") % task.detail["partitions"]).cast(pl.UInt32)
+                keys = f"keys/{task.stage:02d}/{task.part:06d}.arrow"
+                files["keys"] = write_partitioned(folder, keys, checks.keys(frame), place, task.detail["partitions"])
+            if checks.outside:
+                files["sample"] = folder.write_rows(f"samples/{task.part:06d}.arrow", checks.sample(frame))
     receipt = Receipt(
         plan=plan.id,
         phase=task.stage,
@@ -78,12 +85,11 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         facts=facts,
         attempt=task.attempt,
     )
-    return measured(receipt, started)
+    return measured(receipt, started, costs)
 
 
-def released_table(frame: pl.DataFrame) -> pa.Table:
-    """Return the rows as they are released: plain string and list types that every Arrow reader knows."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+def plain_table(table: pa.Table) -> pa.Table:
+    """Return ``table`` in plain string and list types that every Arrow reader knows."""
     return table.cast(pa.schema([pa.field(item.name, _plain(item.type)) for item in table.schema])).combine_chunks()
 
 

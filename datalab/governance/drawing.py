@@ -81,7 +81,7 @@ def graph(evidence: Evidence) -> Markup:
 
 def _source(evidence: Evidence, place: int) -> tuple[list[str], bool]:
     offer = evidence.offers[place]
-    objects = [item for item in evidence.objects if item.dataset_id == offer.dataset_id]
+    objects = [item for item in evidence.objects if item.dataset == offer.dataset]
     landed = {event.subject: event for event in evidence.of_type("object.landed")}
     digests = dict.fromkeys(item.sha256 for item in objects)
     known = [(landed[digest], ("bytes",)) for digest in digests if digest in landed]

@@ -19,6 +19,7 @@ from typing import Any, Protocol, Self
 from datalab.errors import SettingsError, UsageError, VerificationFailed
 from datalab.model.canonical import canonical_json
 from datalab.model.event import GENESIS, Event
+from datalab.ports.database import told, undo
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -36,6 +37,9 @@ CREATE INDEX IF NOT EXISTS event_type ON event (type, sequence);
 CREATE TRIGGER IF NOT EXISTS event_update BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS event_delete BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
+_WHAT = "the ledger"
+_PATIENCE = 60.0
+"""Seconds to wait for another writer."""
 _NETWORK_FILESYSTEMS = {0x6969: "NFS", 0x0BD00BD0: "Lustre", 0xFF534D42: "CIFS", 0xFE534D42: "SMB"}
 
 
@@ -83,10 +87,11 @@ class SqliteLedger:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_network(path.parent)
         self.path = path
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=60)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        with told(_WHAT, path):
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self
@@ -106,19 +111,21 @@ class SqliteLedger:
                 raise UsageError(f"event {entry.type} names no actor", next="say who acts: --as WHO or [lab] actor")
             canonical_json(entry.body)
         events: list[Event] = []
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            head = self.head()
-            for entry in batch:
-                head = Event.following(
-                    head, at=_now(), type=entry.type, actor=entry.actor, subject=entry.subject, body=entry.body
-                )
-                events.append(head)
-            self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_row(event) for event in events])
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
+        with told(_WHAT, self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                head = self.head()
+                for entry in batch:
+                    head = Event.following(
+                        head, at=_now(), type=entry.type, actor=entry.actor, subject=entry.subject, body=entry.body
+                    )
+                    events.append(head)
+                rows = [_row(event) for event in events]
+                self._connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                undo(self._connection)
+                raise
         return events
 
     def events(self, *, subject: str = "", type: str = "", after: int = 0) -> Iterator[Event]:
@@ -130,16 +137,35 @@ class SqliteLedger:
                 where.append(f"{column} = ?")
                 values.append(value)
         query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY sequence"  # noqa: S608 - fixed words only
-        for row in self._connection.execute(query, values):
-            yield _event(row)
+        with told(_WHAT, self.path):
+            for row in self._connection.execute(query, values):
+                yield self._read(row)
 
     def head(self) -> Event | None:
         """Return the last event."""
-        row = self._connection.execute("SELECT * FROM event ORDER BY sequence DESC LIMIT 1").fetchone()
-        return _event(row) if row else None
+        with told(_WHAT, self.path):
+            row = self._connection.execute("SELECT * FROM event ORDER BY sequence DESC LIMIT 1").fetchone()
+        return self._read(row) if row else None
+
+    def _read(self, row: tuple[Any, ...]) -> Event:
+        try:
+            return _event(row)
+        except (ValueError, TypeError):
+            raise self._altered(f"the ledger was altered at event {row[0]}") from None
+
+    def _altered(self, what: str) -> VerificationFailed:
+        return VerificationFailed(
+            what,
+            where=str(self.path),
+            next="restore the ledger from a backup; what was appended after this event cannot be trusted",
+        )
 
     def verify(self) -> Event | None:
         """Walk the whole chain and return its head."""
+        with told(_WHAT, self.path):
+            return self._walk()
+
+    def _walk(self) -> Event | None:
         previous, event = GENESIS, None
         rows = self._connection.execute("SELECT * FROM event ORDER BY sequence")
         for number, row in enumerate(rows, start=1):
@@ -149,12 +175,10 @@ class SqliteLedger:
             except (ValueError, TypeError):
                 whole = False
             if not whole or event is None:
-                raise VerificationFailed(
+                raise self._altered(
                     f"the ledger was altered at event {row[0]}"
                     if row[0] == number
-                    else f"event {number} is missing from the ledger",
-                    where=str(self.path),
-                    next="restore the ledger from a backup; what was appended after this event cannot be trusted",
+                    else f"event {number} is missing from the ledger"
                 )
             previous = event.hash
         return event

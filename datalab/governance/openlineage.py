@@ -90,16 +90,16 @@ def _event(
 
 
 def _source(evidence: Evidence, item: SourceObject) -> dict[str, Any]:
-    offer = next((offer for offer in evidence.offers if offer.dataset_id == item.dataset_id), None)
+    offer = next((offer for offer in evidence.offers if offer.dataset == item.dataset), None)
     facets = {
-        "dataSource": _facet("dataSource", name=item.dataset_id, uri=object_iri(item)),
+        "dataSource": _facet("dataSource", name=item.dataset, uri=object_iri(item)),
         "version": _facet("version", datasetVersion=f"sha256:{item.sha256}"),
     }
     if offer is not None:
         facets["ownership"] = _facet("ownership", owners=[{"name": offer.holder, "type": "HOLDER"}])
         if offer.columns and not item.reference:
             facets["schema"] = _facet("schema", fields=[{"name": name, "description": text} for name, text in offer.columns])
-    return {"namespace": _namespace(evidence, item), "name": _name(item), "facets": facets}
+    return {"namespace": item.connector or "unknown", "name": _name(item), "facets": facets}
 
 
 def _released(evidence: Evidence) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _column_lineage(evidence: Evidence) -> dict[str, Any]:
         origin["column"]: {
             "inputFields": [
                 {
-                    "namespace": _namespace(evidence, item),
+                    "namespace": item.connector or "unknown",
                     "name": _name(item),
                     "field": field,
                     "transformations": [
@@ -166,11 +166,6 @@ def _assertions(body: Mapping[str, Any]) -> list[dict[str, Any]]:
             assertion["actual"] = f"{result['unexpected_count']} unexpected rows"
         found.append(assertion)
     return found
-
-
-def _namespace(evidence: Evidence, item: SourceObject) -> str:
-    offer = next((offer for offer in evidence.offers if offer.dataset_id == item.dataset_id), None)
-    return offer.connector if offer else "unknown"
 
 
 def _name(item: SourceObject) -> str:

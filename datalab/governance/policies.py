@@ -26,7 +26,7 @@ CONTEXT = {
 
 def policies(evidence: Evidence) -> dict[str, Any]:
     """Return the agreements with their policies: ``verbatim`` is the text that ``sha256`` belongs to, ``policy`` the same parsed."""
-    targets = {offer.dataset_id: offer_iri(offer) for offer in evidence.offers}
+    targets = {offer.dataset: offer_iri(offer) for offer in evidence.offers}
     return {
         "@context": CONTEXT,
         "@graph": [
@@ -34,7 +34,7 @@ def policies(evidence: Evidence) -> dict[str, Any]:
                 "@id": agreement_iri(agreement),
                 "@type": "odrl:Agreement",
                 "kind": agreement.kind,
-                "target": targets.get(agreement.dataset_id, agreement.dataset_id),
+                "target": targets.get(f"{agreement.connector}:{agreement.dataset_id}", agreement.dataset_id),
                 "provider": agreement.provider,
                 "consumer": agreement.consumer,
                 "agreed_at": agreement.agreed_at,

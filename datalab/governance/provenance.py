@@ -81,16 +81,16 @@ def _run(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _objects(evidence: Evidence) -> list[dict[str, Any]]:
-    datasets = {offer.dataset_id: offer for offer in evidence.offers}
+    datasets = {offer.dataset: offer for offer in evidence.offers}
     agreements = {agreement.id: agreement for agreement in evidence.agreements}
     found: dict[str, dict[str, Any]] = {}
     for item in evidence.objects:
-        origins = [_to(offer_iri(datasets[item.dataset_id]))] if item.dataset_id in datasets else []
+        origins = [_to(offer_iri(datasets[item.dataset]))] if item.dataset in datasets else []
         terms = [_to(agreement_iri(agreements[item.agreement_id]))] if item.agreement_id in agreements else []
         found[item.sha256] = {
             "@id": object_iri(item),
             "@type": "prov:Entity",
-            "rdfs:label": item.name,
+            "rdfs:label": item.title,
             "dct:identifier": f"sha256:{item.sha256}",
             "prov:wasDerivedFrom": origins,
             "odrl:hasPolicy": terms,

@@ -169,7 +169,7 @@ def _object(digest: str, objects: list[SourceObject], landed: Event) -> dict[str
     """One landed object; the same bytes may give the rows and feed reference tables."""
     uses = [item for item in objects if item.sha256 == digest]
     return {
-        "name": uses[0].name,
+        "name": uses[0].title,
         "format": uses[0].format,
         "sha256": digest,
         "size": figure(landed, "bytes", form="bytes"),

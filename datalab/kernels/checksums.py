@@ -22,7 +22,7 @@ _VALUES[ord("0") : ord("9") + 1] = np.arange(10)
 _VALUES[ord("A") : ord("Z") + 1] = np.arange(10, 36)
 _VALUES[ord("a") : ord("z") + 1] = np.arange(10, 36)
 
-# Length by country, from the SWIFT IBAN registry (ISO 13616), release 99.
+# Length by country, from the SWIFT IBAN registry (ISO 13616), release 99; BF, CF, CG, CI, CM and DZ, which are not in it, as in use.
 _IBAN_LENGTHS = {
     length: countries.split()
     for length, countries in {
@@ -34,11 +34,11 @@ _IBAN_LENGTHS = {
         21: "HR LV LI CH",
         22: "BH BG CR GE DE IE ME RS GB VA",
         23: "TL GI IQ IL OM SO AE",
-        24: "AD CZ MD PK RO SA SK ES SE TN VG DZ",
+        24: "AD CZ MD PK RO SA SK ES SE TN VG",
         25: "LY PT ST",
-        26: "IS TR",
-        27: "BI DJ FR GR IT MR MC SM BF CF CG CI CM",
-        28: "AL AZ BY CY DO SV GT HU LB PL NI HN",
+        26: "IS TR DZ",
+        27: "BI DJ FR GR IT MR MC SM CF CG CM",
+        28: "AL AZ BY CY DO SV GT HU LB PL NI HN BF CI",
         29: "BR EG PS QA UA",
         30: "JO KW MU YE",
         31: "MT SC",

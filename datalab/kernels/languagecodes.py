@@ -20,6 +20,12 @@ def language_codes(text: pl.Series) -> pl.Series:
     return text.replace_strict(distinct, found, default=None, return_dtype=pl.String)
 
 
+def primary(tags: pl.Series) -> pl.Series:
+    """Return the language of BCP 47 tags (``de-AT``, ``pt_BR``): their first part, in lower case; null where blank."""
+    first = pl.col("tag").str.strip_chars().str.to_lowercase().str.extract(r"\A([a-z]+)")
+    return tags.to_frame("tag").select(first).to_series()
+
+
 def language(value: str) -> str | None:
     """Return the code of one language: from ``de``, ``deu``, ``ger``, ``de-AT``, ``German``, ``Deutsch``, ``allemand``."""
     word = value.strip()

@@ -1,18 +1,24 @@
-"""Facts about texts: counts and shares, one row per text, made in a few passes over the column and free of any judgement.
+"""Facts about texts: counts and shares, one row per text, made in a few passes over the bytes and free of any judgement.
 
-A word is a run without space, tab or line end; a sentence end is ``.``, ``!``, ``?`` or ``…`` before white space or the end (also the
+A word is a run of characters other than ASCII white space; a sentence end is ``.``, ``!``, ``?`` or ``…`` before white space or the end (also the
 Greek question mark). Counts of a null text are null.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import polars as pl
 
-SCRIPTS = {"Latn": r"\p{Latin}", "Grek": r"\p{Greek}", "Cyrl": r"\p{Cyrillic}"}
+from datalab.kernels.characters import CYRILLIC, GREEK, LATIN, LETTER, ascii_letters, beyond_ascii, classes_at
+from datalab.kernels.words import Words, per_row, words
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SCRIPTS = {"Latn": LATIN, "Grek": GREEK, "Cyrl": CYRILLIC}
 """Scripts of the official EU languages, by ISO 15924 code."""
 
-_WORD = r"[^ \n\t\r]+"
-_ALPHA_WORD = r"[^ \n\t\r]*\p{L}[^ \n\t\r]*"
 _SENTENCE_END = "[.!?…\u037e][.!?…\u037e\"'»\u201d\u2019)]*(?:[ \n\t\r]|$)"
 _HEAD = 1000
 
@@ -23,82 +29,71 @@ def statistics(texts: pl.Series) -> pl.DataFrame:
     ``script`` is the ISO 15924 code of most letters in the first 1,000 characters, ``Zyyy`` without letters of an EU script.
     ``sentences`` is at least 1 for a text with a word.
     """
-    text, head = pl.col("t"), pl.col("t").str.slice(0, _HEAD)
-    counted = texts.to_frame("t").select(
-        text.str.len_chars().alias("characters"),
-        text.str.count_matches(_WORD).alias("words"),
-        text.str.count_matches(_SENTENCE_END).alias("sentences"),
-        _lines(text).alias("lines"),
-        _ink(text).alias("ink"),
-        head.str.count_matches(r"\p{L}").alias("letters"),
-        head.str.len_chars().alias("head"),
-        *(head.str.count_matches(pattern).alias(script) for script, pattern in SCRIPTS.items()),
+    text = pl.col("t")
+    counted = texts.to_frame("t").with_columns(
+        text.str.len_chars().alias("characters"), sentence_ends(text).alias("ends"), **_counted(texts)
     )
     most = pl.max_horizontal(*SCRIPTS)
     script = pl.coalesce(
         pl.when(most == 0).then(pl.lit("Zyyy")), *(pl.when(pl.col(name) == most).then(pl.lit(name)) for name in SCRIPTS)
     )
-    return counted.select(
-        "characters",
-        "words",
-        pl.max_horizontal("sentences", (pl.col("words") > 0).cast(pl.UInt32)).alias("sentences"),
-        "lines",
-        _ratio("ink", "words").round(3).alias("mean_word_length"),
-        _ratio("letters", "head").round(3).alias("letter_share"),
-        script.alias("script"),
-    )
+    facts = {
+        "characters": pl.col("characters"),
+        "words": pl.col("words"),
+        "sentences": pl.max_horizontal("ends", (pl.col("words") > 0).cast(pl.UInt32)),
+        "lines": pl.col("lines"),
+        "mean_word_length": mean_word_length().round(3),
+        "letter_share": ratio("letters", "head").round(3),
+        "script": script,
+    }
+    present = text.is_not_null()
+    return counted.select(pl.when(present).then(fact).alias(name) for name, fact in facts.items())
 
 
-def signals(texts: pl.Series) -> pl.DataFrame:
-    """Return the signals of the Gopher rules (Rae et al. 2021, table A1) and some of C4's (Raffel et al. 2020), as Float64.
-
-    words · mean_word_length · hash_share and ellipsis_share (marks per word) · alpha_share (words with a letter) · bullet_lines
-    and ellipsis_lines (shares of lines) · repeated_lines (share of non-blank lines seen before in the text) · braces and
-    placeholder (1.0 where the text has ``{`` or "lorem ipsum").
-    """
-    text = pl.col("t")
-    counted = texts.to_frame("t").select(
-        text.str.count_matches(_WORD).alias("words"),
-        text.str.count_matches(_ALPHA_WORD).alias("alpha"),
-        _ink(text).alias("ink"),
-        text.str.count_matches("#", literal=True).alias("hash"),
-        (text.str.count_matches("...", literal=True) + text.str.count_matches("…", literal=True)).alias("ellipsis"),
-        _lines(text).alias("lines"),
-        text.str.count_matches(r"(?m)^[ \t]*[-•*●▪]").alias("bullets"),
-        text.str.count_matches(r"(?m)(?:\.\.\.|…)[ \t\r]*$").alias("trailing"),
-        _repeated(text).alias("repeated_lines"),
-        text.str.contains("{", literal=True).cast(pl.Float64).alias("braces"),
-        text.str.contains("(?i)lorem ipsum").cast(pl.Float64).alias("placeholder"),
-    )
-    return counted.select(
-        pl.col("words").cast(pl.Float64),
-        _ratio("ink", "words").alias("mean_word_length"),
-        _ratio("hash", "words").alias("hash_share"),
-        _ratio("ellipsis", "words").alias("ellipsis_share"),
-        _ratio("alpha", "words").alias("alpha_share"),
-        _ratio("bullets", "lines").alias("bullet_lines"),
-        _ratio("trailing", "lines").alias("ellipsis_lines"),
-        "repeated_lines",
-        "braces",
-        "placeholder",
-    )
+def sentence_ends(text: pl.Expr) -> pl.Expr:
+    """Return how many sentence ends are in each text."""
+    return text.str.count_matches(_SENTENCE_END)
 
 
-def _lines(text: pl.Expr) -> pl.Expr:
-    return text.str.count_matches("\n", literal=True) + 1
+def mean_word_length() -> pl.Expr:
+    """Return the mean word length in characters from the columns characters, words and blanks (bytes of white space)."""
+    return pl.when(pl.col("words") == 0).then(0.0).otherwise((pl.col("characters") - pl.col("blanks")) / pl.col("words"))
 
 
-def _ink(text: pl.Expr) -> pl.Expr:
-    """Characters that belong to words."""
-    return text.str.len_chars() - text.str.count_matches(r"[ \n\t\r]")
-
-
-def _repeated(text: pl.Expr) -> pl.Expr:
-    lines = pl.when(text.str.contains("\n", literal=True)).then(text.str.split("\n"))
-    inked = lines.list.eval(pl.element().str.strip_chars().filter(pl.element().str.contains(r"[^ \t\r]")))
-    share = 1 - inked.list.n_unique() / inked.list.len()
-    return pl.when(text.is_not_null()).then(share.fill_nan(0.0).fill_null(0.0))
-
-
-def _ratio(part: str, whole: str) -> pl.Expr:
+def ratio(part: str, whole: str) -> pl.Expr:
+    """Return ``part`` / ``whole``, 0 where ``whole`` is."""
     return pl.when(pl.col(whole) == 0).then(0.0).otherwise(pl.col(part) / pl.col(whole))
+
+
+def blanks(found: Words) -> Array:
+    """Return the bytes of white space in each row."""
+    return np.diff(found.bounds) - 1 - per_row(found.ends - found.starts, found.first)
+
+
+def _counted(texts: pl.Series) -> dict[str, pl.Series]:
+    heads = texts.str.slice(0, _HEAD)
+    size = heads.str.len_chars()
+    whole = not (size == _HEAD).any()
+    counts = {name: np.zeros(len(texts), dtype=np.uint32) for name in ("words", "blanks", "lines", "letters", *SCRIPTS)}
+    for first, found in words(texts):
+        rows = slice(first, first + len(found.first) - 1)
+        counts["words"][rows] = np.diff(found.first)
+        counts["blanks"][rows] = blanks(found)
+        counts["lines"][rows] = np.diff(found.first_of(np.flatnonzero(found.data == ord("\n"))))
+        if whole:
+            _letters(found, rows, counts)
+    for first, found in words(heads) if not whole else ():
+        _letters(found, slice(first, first + len(found.first) - 1), counts)
+    return {"head": size, **{name: pl.Series(count) for name, count in counts.items()}}
+
+
+def _letters(found: Words, rows: slice, counts: dict[str, Array]) -> None:
+    """Write the letters of ``rows``, and how many of them belong to each script."""
+    totals = np.zeros(len(found.data) + 1, dtype=np.int32)
+    np.cumsum(ascii_letters(found.data), out=totals[1:])
+    plain = np.diff(totals[found.bounds])
+    places = beyond_ascii(found.data)
+    kinds, first = classes_at(found.data, places), found.first_of(places)
+    counts["letters"][rows] = plain + per_row(kinds & LETTER, first)
+    for name, script in SCRIPTS.items():
+        counts[name][rows] = per_row((kinds & script) > 0, first) + (plain if script == LATIN else 0)

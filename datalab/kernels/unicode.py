@@ -5,6 +5,8 @@ Every function takes a String series and returns it with the number of values th
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 
 import polars as pl
@@ -50,9 +52,13 @@ def _character_class() -> str:
 
 
 _MAY_CHANGE_UNDER_NFC = _character_class()
+_EXOTIC_SPACES = [char for char in WHITE_SPACE if char > "\x7f"]
 _ODD_SPACES = ["  ", *(char for char in WHITE_SPACE if char != " ")]
+_ASCII_SPACES = ["\t", "\r", "\x0b", "\x0c"]
 _LINE_BREAKS = r"\r\n|[\r\x0b\x0c\u{85}\u{2028}\u{2029}]"
-_SPACES = r"[\t \u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}]+"
+_ODD_BREAKS = ["\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"]
+_SPACES_IN_LINE = [char for char in _EXOTIC_SPACES if char not in _ODD_BREAKS]
+_SPACES = "[" + "".join(f"\\u{{{ord(char):x}}}" for char in _SPACES_IN_LINE) + "]"
 
 
 def where_needed(text: pl.Series, mask: pl.Series, kernel: Callable[[pl.Series], pl.Series]) -> tuple[pl.Series, int]:
@@ -76,9 +82,15 @@ def nfc(text: pl.Series) -> tuple[pl.Series, int]:
 
 def collapse_white_space(text: pl.Series) -> tuple[pl.Series, int]:
     """Make every run of white space one space, and none at the ends."""
+
+    def kernel(rows: pl.Series) -> pl.Series:
+        rows = _replaced(rows, _EXOTIC_SPACES, r"[^\S\x00-\x7f]", " ")
+        rows = _replaced(rows, _ASCII_SPACES, r"[\t\r\x0b\x0c]", " ").str.replace_all("\n", " ", literal=True)
+        return _single_spaces(rows).str.strip_chars(" ")
+
     odd = text.str.contains_any(_ODD_SPACES)
     edges = (text.str.starts_with(" ") | text.str.ends_with(" ")) & ~odd
-    text, collapsed = where_needed(text, odd, lambda rows: rows.str.replace_all(r"\s+", " ").str.strip_chars(" "))
+    text, collapsed = where_needed(text, odd, kernel)
     text, stripped = where_needed(text, edges, lambda rows: rows.str.strip_chars(" "))
     return text, collapsed + stripped
 
@@ -87,11 +99,35 @@ def collapse_spaces_in_lines(text: pl.Series) -> tuple[pl.Series, int]:
     """Collapse white space inside lines, make every line break one newline, and at most two of them in a row."""
 
     def kernel(rows: pl.Series) -> pl.Series:
-        lines = rows.str.replace_all(_LINE_BREAKS, "\n").str.replace_all(_SPACES, " ")
-        return lines.str.replace_all(r" ?\n ?", "\n").str.replace_all(r"\n{3,}", "\n\n").str.strip_chars(WHITE_SPACE)
+        rows = _replaced(rows, _ODD_BREAKS, _LINE_BREAKS, "\n")
+        rows = _replaced(rows, _SPACES_IN_LINE, _SPACES, " ").str.replace_all("\t", " ", literal=True)
+        rows = _replaced(_single_spaces(rows), [" \n", "\n "], r" ?\n ?", "\n")
+        return _replaced(rows, ["\n\n\n"], r"\n{3,}", "\n\n").str.strip_chars(" \n")
 
-    edges = text.str.starts_with(" ") | text.str.ends_with(" ")
-    return where_needed(text, text.str.contains_any(_ODD_SPACES) | edges, kernel)
+    edges = text.str.contains(r"\A[ \n]|[ \n]\z")
+    odd = text.str.contains_any(["  ", " \n", "\n ", "\n\n\n", *(char for char in WHITE_SPACE if char not in " \n")])
+    return where_needed(text, odd | edges, kernel)
+
+
+def _holds(text: pl.Series, signs: list[str]) -> pl.Series:
+    """Return which rows hold one of ``signs``, looked for in groups that begin with at most three different bytes.
+
+    So many the search skips to with vector instructions; with all signs at once it took up to ten times as long.
+    """
+    plain = [sign for sign in signs if sign < "\x80"]
+    general = [sign for sign in signs if "\u2000" <= sign < "\u3000"]
+    others = [sign for sign in signs if sign >= "\x80" and sign not in general]
+    groups = [*(plain[place : place + 3] for place in range(0, len(plain), 3)), general, others]
+    return functools.reduce(operator.or_, (text.str.contains_any(group) for group in groups if group))
+
+
+def _replaced(text: pl.Series, signs: list[str], pattern: str, by: str) -> pl.Series:
+    """Replace ``pattern`` in the rows that hold one of ``signs``: looking for literals is ten times faster than matching."""
+    return where_needed(text, _holds(text, signs), lambda rows: rows.str.replace_all(pattern, by))[0]
+
+
+def _single_spaces(text: pl.Series) -> pl.Series:
+    return where_needed(text, text.str.contains("  ", literal=True), lambda rows: rows.str.replace_all(" {2,}", " "))[0]
 
 
 def remove_controls(text: pl.Series) -> tuple[pl.Series, int]:

@@ -42,9 +42,9 @@ def acquire(lab: Lab, pipeline: Pipeline, progress: Progress) -> Acquired:
     def get(source: Source, reference: str) -> list[Input]:
         place = (source.dataset, source.distribution)
         if place not in known:
-            known[place] = _acquire_source(lab, source, pipeline.owner, intent, progress)
+            known[place] = _acquire_source(lab, source, pipeline, intent, progress)
         offer, agreement, objects = known[place]
-        offers[offer.dataset_id] = offer
+        offers[offer.dataset] = offer
         agreements[agreement.id] = agreement
         return [
             Input(replace(item, ordinal=place, reference=reference), _reader(source, item))
@@ -77,11 +77,11 @@ def connector_for(lab: Lab, source: Source, owner: str) -> tuple[Connector, str]
 
 
 def _acquire_source(
-    lab: Lab, source: Source, owner: str, intent: Intent, progress: Progress
+    lab: Lab, source: Source, pipeline: Pipeline, intent: Intent, progress: Progress
 ) -> tuple[Offer, Agreement, list[SourceObject]]:
-    connector, identifier = connector_for(lab, source, owner)
+    connector, identifier = connector_for(lab, source, pipeline.owner)
     offer = connector.offer(identifier)
-    subject = f"{offer.connector}:{offer.dataset_id}"
+    subject = offer.dataset
     lab.record("offer.discovered", subject, _offer_facts(offer))
     decision = decide_acquisition(
         offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant
@@ -102,7 +102,14 @@ def _acquire_source(
             "the distribution has no objects", where=f"{subject}, {distribution.id}", next="choose another distribution"
         )
     for item in objects:
-        facts = {"name": item.name, "bytes": item.bytes, "format": item.format, "dataset": subject, "agreement": agreement.id}
+        facts = {
+            "name": item.name,
+            "bytes": item.bytes,
+            "format": item.format,
+            "dataset": subject,
+            "agreement": agreement.id,
+            "retention": pipeline.retention,
+        }
         lab.record("object.landed", item.sha256, facts, actor=ENGINE)
     return offer, agreement, objects
 

@@ -113,7 +113,7 @@ def gather(lab: Lab, plan: Plan, acquired: Acquired, executed: Executed, gate: G
 def events_of(lab: Lab, plan: Plan, acquired: Acquired, after: int) -> list[Event]:
     """Return the ledger's events about this run: its plan, its offers, agreements and objects."""
     subjects = {plan.id, plan.pipeline.name}
-    subjects |= {f"{offer.connector}:{offer.dataset_id}" for offer in acquired.offers}
+    subjects |= {offer.dataset for offer in acquired.offers}
     subjects |= {agreement.id for agreement in acquired.agreements}
     subjects |= {item.sha256 for item in acquired.objects}
     return [event for event in lab.ledger.events(after=after) if event.subject in subjects]

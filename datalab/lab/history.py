@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from datalab.lab.lab import Lab
+
+REPORT = "report.html"
+"""The report of a run whose release was withheld; that of a candidate stands in its own folder."""
+_LEAST = 8
 
 
 @dataclass(slots=True)
@@ -36,6 +41,18 @@ class RunRecord:
             "rows_out": self.rows_out,
             "seconds": self.milliseconds / 1000,
         }
+
+
+def withheld_report(lab: Lab, reference: str) -> Path | None:
+    """Return the report of the last withheld run that ``reference`` means (a pipeline, or a plan by its first 8 digits or more).
+
+    None where there is none: the run passed (its report stands with the candidate), or it was purged.
+    """
+    for run in reversed(list(runs(lab))):
+        if run.pipeline == reference or (len(reference) >= _LEAST and run.plan.startswith(reference)):
+            path = lab.home / "runs" / run.plan / REPORT
+            return path if path.is_file() else None
+    return None
 
 
 def runs(lab: Lab) -> Iterator[RunRecord]:

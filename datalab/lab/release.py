@@ -13,12 +13,13 @@ from typing import Any
 from datalab.engine.folder import RunFolder
 from datalab.errors import NotFound, PolicyRefusal, UsageError, VerificationFailed
 from datalab.governance import Evidence, write_governance
-from datalab.lab.candidate import evidence_path, manifest_of
+from datalab.lab.approvals import Approval, approval_of, decided, deciding, next_version
+from datalab.lab.candidate import evidence_path, intact, manifest_of
 from datalab.lab.lab import Lab
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import Facts, decide
-from datalab.staging.layout import RELEASE_NAME, find_release
+from datalab.staging.layout import MANIFEST, RELEASE_NAME, find_release
 from datalab.staging.manifest import read_manifest
 from datalab.staging.publish import publish
 from datalab.staging.verify import verify_release
@@ -50,19 +51,62 @@ class Listed:
 
 
 def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Path, Manifest]:
-    """Approve a candidate (``NAME`` or ``NAME@DIGEST``) in the name of ``actor``; return the release's folder and manifest."""
+    """Approve a candidate (``NAME`` or ``NAME@DIGEST``) in the name of ``actor``; return the release's folder and manifest.
+
+    Called again after an interruption, it completes what was approved, under the number that was given then.
+    """
     if not actor.strip():
         raise UsageError("an approval needs a name", next="say who approves: --as 'NAME, ROLE'")
-    folder = find_candidate(lab, reference)
+    found = find_candidate(lab, reference)
+    name = found.parent.name
+    with deciding(lab, name):
+        folder = _still_there(lab, found, name)
+        candidate = _verified(folder, name)
+        standing = approval_of(lab, candidate)
+        target = lab.store.release(name, standing.version) if standing else Path()
+        released = intact(target) if standing else None
+        if standing is None or released is None or released.digest != candidate.digest:
+            if standing is not None and (standing.published or target.exists()):  # what was released is gone or was altered
+                standing = None
+            evidence = evidence_of(lab, candidate)
+            standing = _decided(lab, candidate, evidence, standing, actor=actor, note=note)
+            target = lab.store.release(name, standing.version)
+            released = _publish(lab, folder, candidate, evidence, standing, target)
+        if not standing.published:
+            body = {"digest": released.digest, "version": standing.version, "approval": standing.event.sequence}
+            lab.record("release.published", standing.event.subject, body, actor=actor)
+        _withdraw(folder)
+    return target, released
+
+
+def _still_there(lab: Lab, folder: Path, name: str) -> Path:
+    """Return the candidate's folder; say what became of it where somebody decided while this one waited for the lock."""
+    if (folder / MANIFEST).is_file():
+        return folder
+    for event in reversed(list(decided(lab, name))):
+        if str(event.body["digest"]).startswith(folder.name):
+            raise NotFound(
+                f"this candidate was {event.type.removeprefix('release.')} meanwhile, by {event.actor}",
+                where=event.subject,
+                next="datalab releases lists what stands",
+            )
+    raise NotFound("this candidate was removed meanwhile", where=str(folder), next="datalab releases lists what stands")
+
+
+def _verified(folder: Path, name: str) -> Manifest:
     try:
         verify_release(folder)
     except VerificationFailed as error:
-        name = reference.partition("@")[0]
         raise VerificationFailed(
             error.what, where=error.where, next=f"reject it and make it again: datalab reject {name}, datalab run {name}"
         ) from None
-    candidate = read_manifest(folder)
-    evidence = evidence_of(lab, candidate)
+    return read_manifest(folder)
+
+
+def _decided(
+    lab: Lab, candidate: Manifest, evidence: Evidence, standing: Approval | None, *, actor: str, note: str
+) -> Approval:
+    """Ask the terms, now, and record the approval unless it stands already; raise ``PolicyRefusal`` where the terms say no."""
     decision = release_decision(lab, evidence, actor=actor)
     lab.record("decision.made", candidate.name, {**decision.as_json(), "id": decision.id}, actor=actor)
     if not decision.permitted:
@@ -71,7 +115,9 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
             where=f"{candidate.name}, content {candidate.digest[:16]}",
             next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )
-    version = max(lab.store.versions(candidate.name), default=0) + 1
+    if standing is not None:
+        return standing
+    version = next_version(lab, candidate.name)
     body = {
         "digest": candidate.digest,
         "version": version,
@@ -79,33 +125,50 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
         "decision": decision.id,
         "plan": candidate.lineage["plan"],
     }
-    lab.record("release.approved", f"{candidate.name}@{version}", body, actor=actor)
-    subjects = (candidate.name, f"{candidate.name}@{version}")
+    return Approval(lab.record("release.approved", f"{candidate.name}@{version}", body, actor=actor), published=False)
+
+
+def _publish(lab: Lab, folder: Path, candidate: Manifest, evidence: Evidence, approval: Approval, target: Path) -> Manifest:
+    """Make the release appear, with the events up to its approval in its evidence."""
+    subjects = (candidate.name, approval.event.subject)
     last = evidence.events[-1].sequence if evidence.events else 0
     later = [event for event in lab.ledger.events(after=last) if event.subject in subjects]
-    approved = replace(evidence, version=str(version), events=(*evidence.events, *later))
-    target = lab.store.release(candidate.name, version)
-    manifest = publish(
+    approved = replace(evidence, version=str(approval.version), events=(*evidence.events, *later))
+    return publish(
         target,
         {shard.path: folder / shard.path for shard in candidate.shards},
         lambda place: write_governance(approved, place),
         lambda files: manifest_of(approved, files),
     )
-    shutil.rmtree(folder)
-    return target, manifest
 
 
 def reject(lab: Lab, reference: str, *, actor: str, note: str) -> Manifest:
     """Reject a candidate: it is removed, the reason stays in the ledger."""
     if not actor.strip() or not note.strip():
         raise UsageError("a rejection needs a name and a reason", next="--as 'NAME, ROLE' --note 'REASON'")
-    folder = find_candidate(lab, reference)
-    manifest = read_manifest(folder)
-    lab.record("release.rejected", manifest.name, {"digest": manifest.digest, "note": note}, actor=actor)
-    shutil.rmtree(folder)
-    done = RunFolder(lab.home / "runs" / str(manifest.lineage["plan"])).path("done.json")
-    done.unlink(missing_ok=True)
+    found = find_candidate(lab, reference)
+    with deciding(lab, found.parent.name):
+        folder = _still_there(lab, found, found.parent.name)
+        manifest = read_manifest(folder)
+        standing = approval_of(lab, manifest)
+        released = intact(lab.store.release(manifest.name, standing.version)) if standing else None
+        if standing and released and released.digest == manifest.digest:
+            raise UsageError(
+                f"this content is released as {standing.event.subject}, approved by {standing.event.actor}",
+                where=str(folder),
+                next=f"datalab approve {manifest.name} ends that interrupted approval and removes the candidate",
+            )
+        lab.record("release.rejected", manifest.name, {"digest": manifest.digest, "note": note}, actor=actor)
+        _withdraw(folder)
+        done = RunFolder(lab.home / "runs" / str(manifest.lineage["plan"])).path("done.json")
+        done.unlink(missing_ok=True)
     return manifest
+
+
+def _withdraw(folder: Path) -> None:
+    """Remove a candidate: its manifest first, so that what a kill leaves behind is no candidate."""
+    (folder / MANIFEST).unlink()
+    shutil.rmtree(folder)
 
 
 def listed(lab: Lab) -> Iterator[Listed]:

@@ -1,39 +1,16 @@
-"""Row-level records of a run: where a released row comes from, what was quarantined, and their removal after the retention."""
+"""Row-level records of a run: where a released row comes from, and what was quarantined."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from datalab.engine.drive import locked
-from datalab.engine.folder import RunFolder
-from datalab.errors import NotFound, UsageError
+from datalab.errors import NotFound
 from datalab.lab.lab import Lab
 from datalab.model.manifest import Manifest
 from datalab.model.step import ROW, SOURCE
-
-_DURATION = re.compile(r"P(?:(?P<years>[0-9]+)Y)?(?:(?P<months>[0-9]+)M)?(?:(?P<weeks>[0-9]+)W)?(?:(?P<days>[0-9]+)D)?")
-SENSITIVE = (
-    "rows",
-    "quarantine",
-    "dropped",
-    "provenance",
-    "keys",
-    "findings",
-    "verdicts",
-    "model",
-    "references",
-    "out",
-    "samples",
-    "scratch",
-    "receipts",
-)
-"""Folders of a run that hold rows or records of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +55,7 @@ def origin_of(lab: Lab, manifest: Manifest, split: str, row: int) -> Origin:
             if record[SOURCE] >= len(objects):
                 return Origin("fitted model", _model_sha256(lab, manifest), record[ROW], "", synthetic=True)
             item = objects[record[SOURCE]]
-            return Origin(item.name, item.sha256, record[ROW], item.agreement_id, synthetic=False)
+            return Origin(item.title, item.sha256, record[ROW], item.agreement_id, synthetic=False)
         left -= shard.rows
     raise NotFound(f"split {split!r} has {manifest.splits[split]} rows, there is no row {row}", next="rows count from 0")
 
@@ -113,45 +90,13 @@ def newest_plan(lab: Lab, pipeline: str) -> str:
     return found
 
 
-def purge(lab: Lab, plan: str, *, actor: str, early: bool = False) -> int:
-    """Remove the sensitive files of a run whose retention is over (or ``early``); return the bytes removed. It is an event."""
-    folder = lab.home / "runs" / plan
-    made = next(lab.ledger.events(subject=plan, type="plan.made"), None) if plan else None
-    if made is None or not folder.is_dir():
-        raise NotFound("no such run", where=str(folder), next="datalab runs lists them")
-    until = datetime.fromisoformat(made.at) + duration(str(made.body["retention"]))
-    if datetime.now(UTC) < until and not early:
-        raise UsageError(
-            f"the retention of this run lasts until {until:%Y-%m-%d}", where=f"run {plan}", next="add --early to remove it now"
-        )
-    size = 0
-    with locked(RunFolder(folder), lambda: None):  # never under a run that is at work
-        for name in SENSITIVE:
-            for path in (folder / name).rglob("*"):
-                size += path.stat().st_size if path.is_file() else 0
-            shutil.rmtree(folder / name, ignore_errors=True)
-    lab.record("data.purged", plan, {"bytes": size, "early": early, "retention_until": f"{until:%Y-%m-%d}"}, actor=actor)
-    return size
-
-
-def duration(text: str) -> timedelta:
-    """Read an ISO 8601 duration of years, months, weeks and days (a year is 365 days, a month 30)."""
-    match = _DURATION.fullmatch(text)
-    if not match or text == "P":
-        raise UsageError(
-            f"{text!r} is not an ISO 8601 duration in days, weeks, months or years", next="write for example P180D"
-        )
-    numbers = {unit: int(value or 0) for unit, value in match.groupdict().items()}
-    return timedelta(days=numbers["years"] * 365 + numbers["months"] * 30 + numbers["weeks"] * 7 + numbers["days"])
-
-
 def run_folder(lab: Lab, manifest: Manifest) -> Path:
     """Return the folder of the run that made a release."""
     return lab.home / "runs" / str(manifest.lineage["plan"])
 
 
 def _model_sha256(lab: Lab, manifest: Manifest) -> str:
-    from datalab.staging.manifest import file_sha256
+    from datalab.ports.durable import file_sha256
 
     path = run_folder(lab, manifest) / "model" / "fitted.pickle"
     return file_sha256(path) if path.is_file() else ""

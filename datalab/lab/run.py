@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from datalab.engine.drive import Executed, execute, locked
+from datalab.engine.engines import Engine, chosen, workers_for
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan, make_plan
-from datalab.engine.pool import Pool
-from datalab.errors import GateFailed, NotFound
+from datalab.errors import GateFailed, NotFound, SourceError
 from datalab.governance import render_report
 from datalab.lab.acquire import Acquired, acquire
 from datalab.lab.candidate import content_digest, gather, intact, write_candidate
 from datalab.lab.gate import Gate, judge
+from datalab.lab.history import REPORT
 from datalab.lab.lab import ENGINE, Lab, open_lab
 from datalab.lab.watch import Face, RunWatcher, Silent
 from datalab.model.manifest import Manifest
@@ -28,8 +29,6 @@ from datalab.model.summary import RunSummary
 from datalab.quality import Suite, load_suite
 
 _DONE = "done.json"
-_REPORT = "report.html"
-"""The report of a run whose release was withheld; that of a candidate stands in its own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,16 @@ class Begun:
     started: float
 
 
-def run_pipeline(pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None) -> RunSummary:
-    """Run ``pipeline`` to a candidate. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
+def run_pipeline(
+    pipeline: Pipeline, *, lab: Lab | None = None, face: Face | None = None, engine: Engine | None = None
+) -> RunSummary:
+    """Run ``pipeline`` to a candidate, on ``engine`` or the one of the settings. Raises ``PolicyRefusal``, ``SourceError``, ``RunFailed``, or ``GateFailed`` when a gate withholds."""
     face = face or Silent()
     with ExitStack() as stack:
         lab = lab or stack.enter_context(open_lab())
         begun = begin(lab, pipeline, face)
         with alone(begun, face):
-            return known(lab, begun) or conclude(lab, begun, work(lab, begun, face), face)
+            return known(lab, begun) or conclude(lab, begun, work(lab, begun, face, engine), face)
 
 
 def begin(lab: Lab, pipeline: Pipeline, face: Face) -> Begun:
@@ -87,17 +88,40 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
     return load_suite(path)
 
 
-def work(lab: Lab, begun: Begun, face: Face) -> Executed:
+def work(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
     """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
-    settings, plan, folder = lab.settings, begun.plan, begun.folder
+    start(lab, begun)
+    return carry_on(lab, begun, face, engine)
+
+
+def start(lab: Lab, begun: Begun) -> None:
+    """Tell the ledger that the run starts, inside `alone`: from now on it holds its objects. Keep the plan for the workers."""
+    plan = begun.plan
     lab.record("plan.made", plan.id, _plan_facts(plan))
     agreements = [item.id for item in begun.acquired.agreements]
-    lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements})
-    folder.save_plan(plan)
+    objects = sorted({item.sha256 for item in begun.acquired.objects})
+    lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements, "objects": objects})
+    still_landed(begun.acquired)
+    begun.folder.save_plan(plan)
+
+
+def carry_on(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
+    """Work off what has no receipt yet, inside `alone`, of a run that was started."""
+    settings, plan, folder = lab.settings, begun.plan, begun.folder
     face.say(f"{plan.pipeline.name}: running {len(plan.stages)} stages")
-    workers = Pool(plan, folder, workers=settings.workers, memory_mb=settings.worker_memory_mb, attempts=settings.attempts)
-    with workers:
+    with workers_for(plan, folder, settings, engine or chosen(settings)) as workers:
         return execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
+
+
+def still_landed(acquired: Acquired) -> None:
+    """Refuse to begin where a purge came between the acquisition and the lock of the run; from now on, the run holds its objects."""
+    for item in acquired.objects:
+        if not item.path.is_file():
+            raise SourceError(
+                "an object was removed from the landing folder meanwhile",
+                where=f"sha256 {item.sha256[:16]}",
+                next="run it again: it is fetched again",
+            )
 
 
 def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSummary:
@@ -109,11 +133,11 @@ def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSumma
     lab.record("run.done", plan.id, _run_facts(executed, gate, begun.started), actor=ENGINE)
     lab.record("gate.decided", plan.id, {"passed": gate.passed, "reasons": list(gate.reasons)}, actor=ENGINE)
     if not gate.passed:
-        folder.write(_REPORT, render_report(gather(lab, plan, acquired, executed, gate, begun.after)).encode())
+        folder.write(REPORT, render_report(gather(lab, plan, acquired, executed, gate, begun.after)).encode())
         raise GateFailed(
             "\n  - ".join([f"{pipeline.name}: the release is withheld:", *gate.reasons]),
             where=f"run {plan.id}",
-            next=f"read {folder.path(_REPORT)}, then correct the pipeline or its expectations",
+            next=f"read {folder.path(REPORT)}, then correct the pipeline or its expectations",
         )
     face.say(f"{pipeline.name}: writing the candidate")
     candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, begun.after)

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 from datalab.engine.plan import Plan, Stage
 from datalab.governance.ledger import Entry, Ledger
 from datalab.lab.lab import ENGINE
+from datalab.lab.pace import LeftOut, Pace
 from datalab.model.receipt import Receipt, Rows, Tally
 
 _MOST_WAITING = 100
 _LONGEST_WAIT = 2.0
+_PARTS = "parts.done"
 
 
 class Face(Protocol):
@@ -22,8 +24,8 @@ class Face(Protocol):
     def say(self, what: str) -> None:
         """Show a sentence: a new act begins."""
 
-    def progress(self, what: str, done: int, total: int | None) -> None:
-        """Show how far something is, in bytes, parts or files."""
+    def progress(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Show how far something is, in bytes, parts or files, and a note on its pace."""
 
 
 class Silent:
@@ -32,32 +34,79 @@ class Silent:
     def say(self, what: str) -> None:
         """Say nothing."""
 
-    def progress(self, what: str, done: int, total: int | None) -> None:
+    def progress(self, what: str, done: int, total: int | None, note: str = "") -> None:
         """Show nothing."""
 
 
 @dataclass(slots=True)
+class ProgressWatcher:
+    """Turns what the engine reports into progress (`datalab.engine.drive.Watcher`), and keeps no record of it."""
+
+    plan: Plan
+    face: Face
+    _pace: Pace = field(default_factory=lambda: Pace(0, 0))
+    _left_out: LeftOut = field(default_factory=LeftOut)
+
+    def stage(self, stage: Stage, tasks: int, found: Sequence[Receipt]) -> None:
+        """Begin a stage."""
+        self._pace = Pace(tasks, len(found))
+        self._left_out.take(found)
+        self._show(stage)
+
+    def receipt(self, stage: Stage, receipt: Receipt) -> None:
+        """Take a receipt in."""
+        self._pace.take(receipt)
+        self._left_out.take([receipt])
+        self._show(stage)
+
+    def total(self, stage: Stage, rows: Rows, counts: Tally) -> None:
+        """End a stage."""
+
+    def _show(self, stage: Stage) -> None:
+        note = "; ".join(words for words in (self._pace.in_words(), self._left_out.in_words()) if words)
+        self.face.progress(stage.describe(self.plan.labels), self._pace.done, self._pace.tasks, note)
+
+
+@dataclass(slots=True)
 class RunWatcher:
-    """Turns what the engine reports into ledger events and progress (`datalab.engine.drive.Watcher`)."""
+    """Turns what the engine reports into ledger events and progress (`datalab.engine.drive.Watcher`).
+
+    Every part of a run is told to the ledger once, by the digest of its receipt: also one that an interrupted run, or another
+    process of a crew, left behind untold. Those are told first, in the order of their parts.
+    """
 
     plan: Plan
     ledger: Ledger
     face: Face
+    _progress: ProgressWatcher = field(init=False)
+    _known: set[tuple[int, str, str]] = field(init=False)
+    """(stage, part, digest of the receipt) of what the ledger knows already."""
     _waiting: list[Receipt] = field(default_factory=list)
     _told: float = field(default_factory=time.monotonic)
     _tasks: int = 0
-    _done: int = 0
 
-    def stage(self, stage: Stage, tasks: int, done: int) -> None:
+    def __post_init__(self) -> None:
+        self._progress = ProgressWatcher(self.plan, self.face)
+        self._known = {
+            (event.body["stage"], part, digest)
+            for event in self.ledger.events(subject=self.plan.id, type=_PARTS)
+            for part, digest in event.body["parts"].items()
+        }
+
+    def stage(self, stage: Stage, tasks: int, found: Sequence[Receipt]) -> None:
         """Begin a stage."""
-        self._tasks, self._done = tasks, done
-        self.face.progress(stage.describe(self.plan.labels), done, tasks)
+        self._tasks = tasks
+        self._progress.stage(stage, tasks, found)
+        for receipt in found:
+            if (stage.number, str(receipt.part), _digest(receipt)) not in self._known:
+                self._waiting.append(receipt)
+                if len(self._waiting) >= _MOST_WAITING:
+                    self._tell(stage, ())
 
     def receipt(self, stage: Stage, receipt: Receipt) -> None:
         """Take a receipt in; tell the ledger now and then."""
         self._waiting.append(receipt)
-        self._done += 1
-        self.face.progress(stage.describe(self.plan.labels), self._done, self._tasks)
+        self._progress.receipt(stage, receipt)
         if len(self._waiting) >= _MOST_WAITING or time.monotonic() - self._told > _LONGEST_WAIT:
             self._tell(stage, ())
 
@@ -79,11 +128,15 @@ class RunWatcher:
         if self._waiting:
             body = {
                 "stage": stage.number,
-                "parts": {str(receipt.part): str(receipt.as_json()["digest"]) for receipt in self._waiting},
+                "parts": {str(receipt.part): _digest(receipt) for receipt in self._waiting},
                 "attempts": {str(receipt.part): receipt.attempt for receipt in self._waiting if receipt.attempt > 1},
             }
-            entries.insert(0, Entry("parts.done", ENGINE, self.plan.id, body))
+            entries.insert(0, Entry(_PARTS, ENGINE, self.plan.id, body))
             self._waiting.clear()
         if entries:
             self.ledger.append(entries)
         self._told = time.monotonic()
+
+
+def _digest(receipt: Receipt) -> str:
+    return str(receipt.as_json()["digest"])

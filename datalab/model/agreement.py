@@ -49,7 +49,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """One file in the landing folder. ``ordinal`` is its number in the run: the first half of every row's identity."""
+    """One file in the landing folder. ``ordinal`` is its number in the run: the first half of every row's identity.
+
+    ``name`` is the file's name at its holder, or the distribution's id where the catalogue tells none.
+    """
 
     ordinal: int
     name: str
@@ -61,3 +64,15 @@ class SourceObject:
     agreement_id: str
     reference: str = ""
     """Name of the reference table this object feeds, "" for the main source."""
+    connector: str = ""
+    """Name of the connector that fetched it: dataset ids are only unique within one."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset as a pipeline names it: ``connector:id``."""
+        return f"{self.connector}:{self.dataset_id}"
+
+    @property
+    def title(self) -> str:
+        """How people are shown it: ``connector:dataset, file name``."""
+        return f"{self.dataset}, {self.name}"

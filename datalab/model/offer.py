@@ -25,6 +25,8 @@ class Distribution:
     bytes: int | None = None
     sha256: str | None = None
     title: str = ""
+    file: str = ""
+    """Name of the file at its holder, "" where the catalogue tells none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,8 @@ class Offer:
     issued: str = ""
     catalogue_record: str = field(default="", repr=False)
     """The catalogue's own record, verbatim (JSON text)."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset as a pipeline names it: ``connector:id``."""
+        return f"{self.connector}:{self.dataset_id}"

@@ -14,13 +14,20 @@ from datalab.errors import NotFound, SettingsError
 FILE_NAME = "datalab.toml"
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
-    "engine": {"workers", "worker_memory_mb", "attempts"},
+    "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds", "reference_mb"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
     "connectors": None,
     "secrets": None,
 }
-_KINDS: Mapping[str, type] = {"engine": int, "connectors": dict, "sdv.accept_busl": bool}
+_KINDS: Mapping[str, type] = {
+    "engine": int,
+    "engine.kind": str,
+    "engine.runner": str,
+    "engine.runner_options": dict,
+    "connectors": dict,
+    "sdv.accept_busl": bool,
+}
 """The type of a section's values, or of one key; text where nothing stands here."""
 _WORDS = {str: "text in quotes", int: "a whole number", bool: "true or false", dict: "a section of its own"}
 
@@ -42,11 +49,20 @@ class Settings:
     participant: str = "did:web:datalab.example"
     territory: str = ""
     actor: str = ""
+    engine: str = "local"
+    """``kind`` in ``[engine]``: local, or beam with its ``runner`` and that runner's options (``datalab run --engine`` overrides)."""
+    runner: str = ""
+    runner_options: Mapping[str, str] = field(default_factory=dict)
     workers: int = 0
     """Worker processes; 0 means one per core."""
     worker_memory_mb: int = 0
     """Limit of a worker's data segment in MiB; 0 means none."""
     attempts: int = 3
+    """How often a part is given to a worker before the rows that kill it are searched for."""
+    part_seconds: int = 3600
+    """What a part of a map stage may take before it counts as hung; 0 means any time."""
+    reference_mb: int = 64
+    """Size in MiB up to which a reference table is given whole to every worker; a larger one is joined by exchange."""
     ledger_url: str = ""
     """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
     sdv_accept_busl: bool = False
@@ -117,6 +133,10 @@ def load_settings(path: Path) -> Settings:
     for key in ("home", "pipelines", "expectations"):
         if key in values:
             values[key] = Path(values[key])
+    if "kind" in values:
+        values["engine"] = values.pop("kind")
+    if "runner_options" in values:
+        values["runner_options"] = {key: str(value) for key, value in values["runner_options"].items()}
     return _overridden(Settings(root=path.resolve().parent, **values))
 
 

@@ -175,7 +175,7 @@ def _left_out(steps: Iterable[tuple[str, Mapping[str, int], Mapping[str, int]]])
 
 
 def _objects(acquired: Acquired) -> list[tuple[Any, ...]]:
-    return [(item.name, item.format, item.bytes, item.sha256) for item in acquired.objects]
+    return [(item.title, item.format, item.bytes, item.sha256) for item in acquired.objects]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.MarkdownMetadataValue:

@@ -37,11 +37,11 @@ class RunLog:
         """Log a sentence."""
         self.log.info(what)
 
-    def progress(self, what: str, done: int, total: int | None) -> None:
+    def progress(self, what: str, done: int, total: int | None, note: str = "") -> None:
         """Log how far something is, now and then."""
         if time.monotonic() - self._told >= _SECONDS_BETWEEN:
             self._told = time.monotonic()
-            self.log.info("%s: %s of %s", what, done, "?" if total is None else total)
+            self.log.info("%s: %s of %s%s", what, done, "?" if total is None else total, f" ({note})" if note else "")
 
 
 def spelled_out(function: Callable[..., T]) -> Callable[..., T]:

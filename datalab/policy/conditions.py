@@ -14,7 +14,7 @@ from datalab.model.policy import Constraint
 from datalab.policy import terms
 from datalab.policy.moments import interval
 from datalab.policy.places import countries, country
-from datalab.policy.purposes import COMMERCIAL, NON_COMMERCIAL, broader, purpose_iri
+from datalab.policy.purposes import COMMERCIAL, NON_COMMERCIAL, broader, codes, purpose_iri
 
 _SINGLE = frozenset(("eq", "neq", "lt", "lteq", "gt", "gteq"))
 
@@ -69,7 +69,8 @@ def holds(constraint: Constraint, now: Circumstances, *, forbidding: bool) -> tu
 def _purpose(constraint: Constraint, now: Circumstances, forbidding: bool) -> tuple[bool, str]:
     """Measure every purpose of the intent; narrower purposes count for isA and isAnyOf (DPV guide to ODRL).
 
-    A permission must cover all purposes of the intent, a prohibition catches any of them.
+    A permission must cover all purposes of the intent, a prohibition catches any of them. A purpose outside the known codes,
+    on either side, may be a kind of anything: it counts as covered wherever that leads to a no.
     """
     intent = now.intent
     if not intent.purpose.strip():
@@ -79,9 +80,15 @@ def _purpose(constraint: Constraint, now: Circumstances, forbidding: bool) -> tu
     said = "the purpose is " + " and ".join(sorted(declared))
     negative = constraint.operator in {"neq", "isNoneOf"}
     # The reading that hurts: narrower purposes count where they forbid, not where "eq" would permit.
-    with_narrower = constraint.operator in {"isA", "isAnyOf"} or (forbidding != negative)
+    hurts = forbidding != negative
+    with_narrower = constraint.operator in {"isA", "isAnyOf"} or hurts
+    unknown = sorted((declared | named) - codes())
+    if hurts and unknown:
+        said += f" (and what {' and '.join(unknown)} is a kind of is not known here)"
 
     def covered(purpose: str) -> bool:
+        if hurts and ({purpose} | named) - codes():
+            return True
         kinds = broader(purpose) if with_narrower else frozenset((purpose,))
         if with_narrower and not is_commercial(intent):
             kinds |= {NON_COMMERCIAL}

@@ -103,4 +103,7 @@ def broader(iri: str) -> frozenset[str]:
 
 def codes() -> frozenset[str]:
     """Return the IRIs of all purposes whose place in the hierarchy is known here."""
-    return frozenset(DPV + name for name in _BROADER)
+    return _CODES
+
+
+_CODES = frozenset(DPV + name for name in _BROADER)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from datalab.errors import SourceError
+from datalab.ports.durable import file_sha256, sync_folder
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -57,7 +58,7 @@ class Landing:
                 stream.flush()
                 os.fsync(stream.fileno())
                 found = arrival.hash.hexdigest()
-                if _sha256(Path(stream.name)) != found:
+                if file_sha256(Path(stream.name)) != found:
                     raise SourceError(
                         f"{safe_name(name)!r} does not read back as it was written",
                         where=str(self.root),
@@ -73,7 +74,7 @@ class Landing:
                 folder.mkdir(exist_ok=True, mode=0o700)
                 path = folder / f"{found}-{safe_name(name)}"
                 Path(stream.name).replace(path)
-                _sync(folder)
+                sync_folder(folder)
                 arrival.landed = Landed(path, arrival.size, found)
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)
@@ -85,9 +86,22 @@ class Landing:
         if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
             return None
         for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
-            if _sha256(path) == sha256:
+            if file_sha256(path) == sha256:
                 return Landed(path, path.stat().st_size, sha256)
         return None
+
+    def objects(self) -> Iterator[tuple[str, Path]]:
+        """Yield the digest and the path of every landed file."""
+        for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
+            if _SHA256.fullmatch(path.name[:64]):
+                yield path.name[:64], path
+
+    def remove(self, path: Path) -> int:
+        """Remove a landed file for good; return its size."""
+        size = path.stat().st_size
+        path.unlink()
+        sync_folder(path.parent)
+        return size
 
 
 class Arrival:
@@ -111,20 +125,6 @@ class Arrival:
             )
         self.hash.update(block)
         self._stream.write(block)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename in ``folder`` durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def safe_name(name: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from datalab.errors import NotFound, VerificationFailed
 from datalab.model.manifest import Manifest
+from datalab.ports.durable import file_sha256, sync_folder
 from datalab.staging.layout import MANIFEST, RELEASE_NAME
 
 
@@ -53,18 +53,3 @@ def describe_files(folder: Path, skip: frozenset[str] = frozenset()) -> dict[str
         if path.is_file() and name != MANIFEST and not name.startswith("data/") and name not in skip:
             found[name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
     return found
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in ``folder`` durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,8 @@ from typing import Any
 
 from datalab.errors import RunFailed
 from datalab.model.manifest import Manifest
-from datalab.staging.manifest import describe_files, sync_folder, write_manifest
+from datalab.ports.durable import sync_folder
+from datalab.staging.manifest import describe_files, write_manifest
 from datalab.staging.verify import verify_release
 
 

@@ -11,8 +11,9 @@ from datalab.errors import RunFailed, UsageError, VerificationFailed
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import check_grant
+from datalab.ports.durable import file_sha256, sync_folder
 from datalab.staging.layout import MANIFEST
-from datalab.staging.manifest import file_sha256, read_manifest, sync_folder
+from datalab.staging.manifest import read_manifest
 from datalab.staging.verify import verify_release
 
 

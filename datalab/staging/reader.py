@@ -13,8 +13,9 @@ from datalab.errors import NotFound, PolicyRefusal, SchemaError, VerificationFai
 from datalab.model.manifest import Manifest, Shard
 from datalab.model.settings import find_settings
 from datalab.policy.moments import interval
+from datalab.ports.durable import file_sha256
 from datalab.staging.layout import Store, find_release
-from datalab.staging.manifest import file_sha256, read_manifest
+from datalab.staging.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import run, shards
-from tests.unit.cli.conftest import Answer, command, environment, process
+from tests.unit.cli.conftest import Answer, command, environment, process, write_folder
+from tests.unit.lab.conftest import space  # noqa: F401 - a fixture
 
 
 def limited(folder: Path, kilobytes: int, *arguments: str) -> Answer:
@@ -34,6 +36,22 @@ def test_files_that_cannot_grow_stop_the_run_plainly_and_nothing_is_lost(folder,
     elsewhere = run(folder, "visitors", DATALAB_HOME=str(folder / "elsewhere"))
     assert (done["digest"], shards(done["candidate"])) == (elsewhere["digest"], shards(elsewhere["candidate"]))
     assert process(folder, "ledger", "verify").code == 0
+
+
+def test_no_room_to_keep_an_agreement_is_said_at_once(tmp_path, space):  # noqa: F811
+    """While an agreement is negotiated, messages come in and cannot be kept: no traceback, no waiting for what cannot come."""
+    stopped = set()
+    for kilobytes in (48, 72, 80, 100, 120):
+        folder = write_folder(tmp_path / str(kilobytes), space)
+        began = time.monotonic()
+        answer = limited(folder, kilobytes, "plan", "visitors")
+        assert "Traceback" not in answer.err, (kilobytes, answer.err[-2000:])
+        if answer.code:
+            assert time.monotonic() - began < 15, "patience with a provider is 30 s: this was no waiting for it"
+            assert ("next:" in answer.err, "make room" in answer.err) == (True, True), answer.err
+            stopped.add(answer.err.partition("datalab: ")[2].split(" cannot")[0])
+        assert process(folder, "plan", "visitors").code == 0, "with room again it goes on"
+    assert "the store of negotiations" in stopped
 
 
 @pytest.fixture

@@ -6,12 +6,15 @@ import atexit
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
-from datalab.errors import ProtocolError, SourceError
+from datalab.errors import DatalabError, ProtocolError, SourceError, StorageFailed
 from datalab_connectors.dsp.messages import message, read_json
 from datalab_connectors.dsp.store import Process
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 _LARGEST = 1 << 20
 HOST = "127.0.0.1"
@@ -106,11 +109,8 @@ def _application(listener: Listener) -> Any:
                 if listener.look(kind, pid) is None:
                     return JSONResponse(_error(error_kind, "", pid, "unknown", "no such process"), status_code=404)
                 listener.hear(kind, pid, move, body, raw.decode())
-            except (SourceError, UnicodeDecodeError) as error:
-                provider = body.get("providerPid") if isinstance(body, dict) else ""
-                reason = error.what if isinstance(error, SourceError) else "the message is not UTF-8"
-                told = _error(error_kind, provider if isinstance(provider, str) else "", pid, "illegal", reason)
-                return JSONResponse(told, status_code=400)
+            except (StorageFailed, SourceError, UnicodeDecodeError) as error:
+                return _refusal(error_kind, pid, body, error)
             return Response(status_code=200)
 
         return hear
@@ -135,6 +135,17 @@ def _application(listener: Listener) -> Any:
             Route("/transfers/{pid}/{move}", answer("transfer"), methods=["POST"]),
         ]
     )
+
+
+def _refusal(kind: str, pid: str, body: Any, error: Exception) -> Response:
+    """Answer a message that was not taken in: 503 where the fault is ours and the provider may say it again, 400 where it is wrong."""
+    from starlette.responses import JSONResponse
+
+    provider = body.get("providerPid") if isinstance(body, dict) else ""
+    reason = error.what if isinstance(error, DatalabError) else "the message is not UTF-8"
+    ours = isinstance(error, StorageFailed)
+    told = _error(kind, provider if isinstance(provider, str) else "", pid, "unavailable" if ours else "illegal", reason)
+    return JSONResponse(told, status_code=503 if ours else 400)
 
 
 def _error(kind: str, provider: str, consumer: str, code: str, reason: str) -> dict[str, Any]:

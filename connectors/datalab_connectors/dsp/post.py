@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-from datalab.errors import DatalabError, SourceError
+from datalab.errors import DatalabError, SourceError, StorageFailed
 from datalab.ports.http import HttpClient, HttpRefused
 from datalab_connectors.dsp.store import Letter, Process, Store
 
@@ -17,13 +18,25 @@ _LONGEST = 5.0
 
 
 class Post:
-    """Acts and delivers in the background. ``act`` is called for each due process and must change it."""
+    """Acts and delivers in the background. ``act`` is called for each due process and must change it.
 
-    def __init__(self, store: Store, client: HttpClient, act: Callable[[Process], None], token: str = "") -> None:
+    ``hindered`` hears when the store cannot be written; without it, the log is told once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: HttpClient,
+        act: Callable[[Process], None],
+        token: str = "",
+        hindered: Callable[[StorageFailed], None] | None = None,
+    ) -> None:
         self._store = store
         self._client = client
         self._act = act
         self._token = token
+        self._hindered = hindered
+        self._told = False
         self._wake = threading.Event()
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="dsp-post", daemon=True)
@@ -49,11 +62,23 @@ class Post:
             self._wake.clear()
             try:
                 self._round()
+            except StorageFailed as error:
+                self._hinder(error)
             except Exception:
                 log.exception("the post could not finish a round")
                 time.sleep(0.2)
-        for letter in self._store.letters(time.time()):
-            self._deliver(letter)
+        with contextlib.suppress(StorageFailed):  # what is owed stays owed
+            for letter in self._store.letters(time.time()):
+                self._deliver(letter)
+
+    def _hinder(self, error: StorageFailed) -> None:
+        """Tell whoever waits that nothing can be kept, so that it need not wait in vain; then go on, should there be room again."""
+        if self._hindered is not None:
+            self._hindered(error)
+        elif not self._told:
+            log.warning("the post cannot go on: %s", error.what)
+        self._told = True
+        time.sleep(1.0)
 
     def _round(self) -> None:
         for process in self._store.due():

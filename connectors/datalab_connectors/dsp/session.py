@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from datalab.errors import ProtocolError
+from datalab.errors import ProtocolError, StorageFailed
 from datalab.policy import parse
 from datalab.ports.http import HttpClient, Limits
 from datalab.ports.reach import Reach
@@ -32,7 +32,8 @@ class Session:
         self.store = Store(path)
         self.client = HttpClient(reach, Limits(connect=2, idle=10, seconds=20, attempts=2))
         self._changed = threading.Condition()
-        self._post = Post(self.store, self.client, self._act, token)
+        self._hindrance: StorageFailed | None = None
+        self._post = Post(self.store, self.client, self._act, token, self._hinder)
         self._callbacks = Callbacks(self, port, self.store.close)
         self.port = self._callbacks.port
         self.address = self._callbacks.address
@@ -52,15 +53,26 @@ class Session:
 
     def hear(self, kind: str, pid: str, move: str, body: Any, text: str) -> None:
         """Take a message of the provider's: its effect is saved before it is answered."""
-        with self._changed:
-            with self.store.change():
-                process = self.store.get(kind, pid)
-                assert process is not None
-                changed = _negotiated(process, move, body, text) if kind == "negotiation" else _transferred(process, move, body)
-                if changed is not None:
-                    self.store.save(changed)
-            self._changed.notify_all()
+        try:
+            with self._changed:
+                with self.store.change():
+                    process = self.store.get(kind, pid)
+                    assert process is not None
+                    negotiating = kind == "negotiation"
+                    changed = _negotiated(process, move, body, text) if negotiating else _transferred(process, move, body)
+                    if changed is not None:
+                        self.store.save(changed)
+                self._changed.notify_all()
+        except StorageFailed as error:
+            self._hinder(error)
+            raise
         self._post.wake()
+
+    def _hinder(self, error: StorageFailed) -> None:
+        """Let whoever waits hear that nothing can be kept any more."""
+        with self._changed:
+            self._hindrance = error
+            self._changed.notify_all()
 
     def learn_peer(self, process: Process, peer: str) -> None:
         """Keep the provider's id; a callback may have told it, and more, before the answer was read."""
@@ -77,13 +89,18 @@ class Session:
             self.store.save(replace(now, state="TERMINATED", due="", data={**now.data, "reasons": reasons, "ours": True}))
 
     def wait(self, process: Process, reached: Callable[[Process], bool], seconds: float) -> Process:
-        """Return a process once it is where it should be; raise ``NotYet`` after ``seconds``."""
+        """Return a process once it is where it should be; raise ``NotYet`` after ``seconds``.
+
+        Raise ``StorageFailed`` where what was heard meanwhile could not be kept: nothing would come of waiting.
+        """
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
                 now = self.store.get(process.kind, process.pid) or process
                 if reached(now):
                     return now
+                if self._hindrance is not None:
+                    raise self._hindrance
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise NotYet

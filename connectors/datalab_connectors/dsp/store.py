@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from datalab.ports.database import told, undo
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
   pid TEXT PRIMARY KEY, kind TEXT NOT NULL, peer TEXT NOT NULL, party TEXT NOT NULL, subject TEXT NOT NULL,
@@ -25,6 +27,11 @@ CREATE TABLE IF NOT EXISTS letter (
   number INTEGER PRIMARY KEY AUTOINCREMENT, pid TEXT NOT NULL, url TEXT NOT NULL, message TEXT NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL DEFAULT 0);
 """
+
+
+_WHAT = "the store of negotiations"
+_PATIENCE = 10.0
+"""Seconds to wait for another writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,13 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._path = path
+        with told(_WHAT, path):
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE)
+            path.chmod(0o600)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -76,18 +85,18 @@ class Store:
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
         """Everything in this block is written together, or not at all."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                undo(self._db)
                 raise
-            self._db.execute("COMMIT")
 
     def save(self, process: Process) -> None:
         """Write a process; an earlier form of it is replaced."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             self._db.execute(
                 "INSERT INTO process (pid, kind, peer, party, subject, state, due, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (pid) DO UPDATE SET peer = excluded.peer, state = excluded.state, due = excluded.due, data = excluded.data",
@@ -121,12 +130,12 @@ class Store:
 
     def post(self, pid: str, url: str, message: Mapping[str, Any]) -> None:
         """Owe a message to the other side."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             self._db.execute("INSERT INTO letter (pid, url, message) VALUES (?, ?, ?)", (pid, url, json.dumps(message)))
 
     def letters(self, now: float) -> list[Letter]:
         """Return the messages to deliver by ``now``: of each process only the oldest one, so that order is kept."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             rows = self._db.execute(
                 "SELECT number, pid, url, message, attempts FROM letter"
                 " WHERE number IN (SELECT min(number) FROM letter GROUP BY pid) AND at <= ? ORDER BY number",
@@ -136,16 +145,16 @@ class Store:
 
     def delivered(self, letter: Letter) -> None:
         """Forget a message that arrived, or that will never be accepted."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             self._db.execute("DELETE FROM letter WHERE number = ?", (letter.number,))
 
     def later(self, letter: Letter, at: float) -> None:
         """Try a message again at the moment ``at`` (seconds since the epoch)."""
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             self._db.execute("UPDATE letter SET attempts = attempts + 1, at = ? WHERE number = ?", (at, letter.number))
 
     def _select(self, condition: str, *values: str) -> list[Process]:
-        with self._lock:
+        with self._lock, told(_WHAT, self._path):
             rows = self._db.execute(
                 f"SELECT pid, kind, peer, party, state, subject, due, data FROM process WHERE {condition} ORDER BY rowid",  # noqa: S608
                 values,

@@ -146,6 +146,7 @@ class FilesConnector:
                 sha256=item.sha256,
                 dataset_id=offer.dataset_id,
                 agreement_id=agreement.id,
+                connector=self.name,
             )
             for ordinal, (path, item) in enumerate(zip(paths, landed, strict=True))
         ]

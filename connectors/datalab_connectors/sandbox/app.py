@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from datalab.errors import DatalabError, PolicyRefusal, ProtocolError
+from datalab.errors import DatalabError, PolicyRefusal, ProtocolError, StorageFailed
 from datalab_connectors.dsp.messages import VERSION, message, read_json, received
 from datalab_connectors.dsp.post import Post
 from datalab_connectors.dsp.store import Process
@@ -149,7 +149,7 @@ def _guarded(path: str, handler: Handler) -> Handler:
         try:
             return await handler(request)
         except DatalabError as error:
-            status = 404 if isinstance(error, Unknown) else 400
+            status = 404 if isinstance(error, Unknown) else 503 if isinstance(error, StorageFailed) else 400
             ids = {} if kind == "CatalogError" else await _ids(request)
             return JSONResponse(message(kind, **ids, code=str(status), reason=[error.what]), status_code=status)
 

@@ -59,6 +59,7 @@ def _distribution(file: File, base: str) -> dict[str, Any]:
         "format": PULL,
         "mediaType": file.media_type,
         "fileFormat": file.format,
+        "fileName": file.path.name,
         "byteSize": file.bytes,
         "checksum": {"algorithm": "sha256", "checksumValue": file.sha256},
         "accessService": {"@id": f"{PARTICIPANT}#connector", "@type": "DataService", "endpointURL": base},

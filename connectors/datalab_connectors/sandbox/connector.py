@@ -102,13 +102,14 @@ class SandboxConnector:
         return [
             SourceObject(
                 ordinal=0,
-                name=wanted.id,
+                name=wanted.file or wanted.id,
                 path=landed.path,
                 format=wanted.format,
                 bytes=landed.bytes,
                 sha256=landed.sha256,
                 dataset_id=offer.dataset_id,
                 agreement_id=agreement.id,
+                connector=self.name,
             )
         ]
 

@@ -10,6 +10,7 @@ from datalab.errors import NotFound, ProtocolError
 from datalab.model.offer import Distribution, Offer
 from datalab.policy import parse
 from datalab.ports.http import Answer
+from datalab.ports.landing import safe_name
 from datalab_connectors.dsp.messages import received
 
 
@@ -71,6 +72,7 @@ def _distribution(item: Mapping[str, Any], place: int) -> Distribution:
         bytes=size if isinstance(size, int) and size >= 0 else None,
         sha256=sha256.lower() if isinstance(sha256, str) and len(sha256) == 64 else None,
         title=str(item.get("title", "")),
+        file=safe_name(name) if isinstance(name := item.get("fileName"), str) and name else "",
     )
 
 

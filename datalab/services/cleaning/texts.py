@@ -10,10 +10,11 @@ import polars as pl
 
 from datalab.errors import UsageError
 from datalab.kernels import languageid
+from datalab.kernels.languagecodes import primary
 from datalab.kernels.textquality import Limits, reasons
-from datalab.kernels.textstats import signals
+from datalab.kernels.textsignals import SIGNALS, signals
 from datalab.model.step import Bound, Context, MapStep, Outcome, Service
-from datalab.services.binding import require_text
+from datalab.services.binding import require_columns, require_text
 from datalab.services.cleaning.reasons import first_reason
 
 
@@ -21,25 +22,37 @@ from datalab.services.cleaning.reasons import first_reason
 class TextQuality(MapStep):
     """Drop texts that break one of the Gopher rules; the reason names the rule (see `datalab.kernels.textquality`).
 
-    ``language`` names the column with the ISO 639-1 code of each text: languages that build long words are given more room.
+    ``language`` names the column with the ISO 639-1 code of each text: languages that build long words are given more room, and a
+    text must hold some of the commonest words of its language. ``limits=clean.C4`` or ``clean.FINEWEB`` adds their rules.
+    ``signals`` is the prefix of the columns that `enrich.TextSignals` made: the facts are not worked out again then.
     """
 
     service: ClassVar[Service] = Service.CLEANING
+    version: ClassVar[int] = 2
 
     column: str
     language: str = ""
     limits: Limits = field(default_factory=Limits)
+    signals: str | None = None
 
     def bind(self, schema: pl.Schema) -> Bound:
-        """Require text, and text for the language."""
+        """Require text, text for the language, and the columns of the signals if they are to be used."""
         columns = [self.column, *([self.language] if self.language else [])]
         require_text(schema, columns, step=self.name)
+        if self.signals is not None:
+            made = [f"{self.signals}{name}" for name in SIGNALS]
+            require_columns(schema, made, step=self.name)
+            columns = [*made, *columns[1:]]
         return Bound(schema, reads=frozenset(columns))
 
     def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
         """Name the texts that break a rule."""
-        languages = _primary(frame, self.language) if self.language else None
-        return Outcome(frame, dropped=reasons(signals(frame.get_column(self.column)), languages, self.limits))
+        languages = primary(frame.get_column(self.language)) if self.language else None
+        if self.signals is None:
+            facts = signals(frame.get_column(self.column), languages)
+        else:
+            facts = frame.select(pl.col(f"{self.signals}{name}").alias(name) for name in SIGNALS)
+        return Outcome(frame, dropped=reasons(facts, languages, self.limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Language(MapStep):
     """
 
     service: ClassVar[Service] = Service.CLEANING
+    version: ClassVar[int] = 2
 
     column: str
     keep: str | Sequence[str] = ()
@@ -88,7 +102,7 @@ class Language(MapStep):
         language, sure = pl.col("language"), pl.col("confidence") >= self.certain
         rules = {"language-unknown": language.is_null() & pl.col("text").is_not_null()} if self.unknown == "drop" else {}
         if self.declared:
-            found = found.with_columns(_primary(frame, self.declared).alias("declared"))
+            found = found.with_columns(primary(frame.get_column(self.declared)).alias("declared"))
             rules["language-differs"] = (language != pl.col("declared")) & sure
         else:
             rules["language-not-kept"] = ~language.is_in(list(self.keep)) & sure
@@ -124,12 +138,6 @@ class Untranslated(MapStep):
         text, source = pl.col(self.text).str.strip_chars(), pl.col(self.source).str.strip_chars()
         same = text == source
         if self.language:
-            frame_language = _primary(frame, self.language)
+            frame_language = primary(frame.get_column(self.language))
             same &= pl.lit(frame_language != self.source_language).fill_null(value=True)
         return Outcome(frame, dropped=first_reason(frame, {"no-translation": text.fill_null("") == "", "untranslated": same}))
-
-
-def _primary(frame: pl.DataFrame, column: str) -> pl.Series:
-    """Return the language of BCP 47 tags (``de-AT``, ``pt_BR``): their first part, in lower case; null where blank."""
-    first = pl.col(column).str.strip_chars().str.to_lowercase().str.extract(r"\A([a-z]+)")
-    return frame.select(first).to_series()

@@ -8,6 +8,8 @@ from typing import ClassVar
 import polars as pl
 
 from datalab.kernels import languageid
+from datalab.kernels.languagecodes import primary
+from datalab.kernels.textsignals import SIGNALS, signals
 from datalab.kernels.textstats import statistics
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
 from datalab.services.binding import refuse_existing, require_text
@@ -21,6 +23,7 @@ class Language(MapStep):
     """
 
     service: ClassVar[Service] = Service.ENRICHMENT
+    version: ClassVar[int] = 2
 
     column: str
     into: str = "language"
@@ -67,6 +70,7 @@ class TextStatistics(MapStep):
     """
 
     service: ClassVar[Service] = Service.ENRICHMENT
+    version: ClassVar[int] = 2
 
     column: str
     prefix: str | None = None
@@ -88,3 +92,36 @@ class TextStatistics(MapStep):
 
     def _named(self, fact: str) -> str:
         return f"{self.column}_{fact}" if self.prefix is None else f"{self.prefix}{fact}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextSignals(MapStep):
+    """Add the facts behind the quality rules of Gopher, C4 and FineWeb, each as ``<prefix><signal>``; no row is judged or dropped.
+
+    ``prefix`` is the name of the column and an underscore unless given; the signals are those of
+    `datalab.kernels.textsignals.SIGNALS`. ``language`` names the column with the ISO 639-1 code of each text; stop words are
+    counted only with it. `clean.TextQuality` decides by these columns when it is told their prefix.
+    """
+
+    service: ClassVar[Service] = Service.ENRICHMENT
+
+    column: str
+    language: str = ""
+    prefix: str | None = None
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text, text for the language, and free names for the new columns."""
+        columns = (self.column, *((self.language,) if self.language else ()))
+        require_text(schema, columns, step=self.name)
+        added = {self._named(signal): pl.Float64() for signal in SIGNALS}
+        refuse_existing(schema, added, step=self.name)
+        derivations = {self._named(signal): Derivation(columns, description=words) for signal, words in SIGNALS.items()}
+        return Bound(pl.Schema({**schema, **added}), derivations, frozenset(columns))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Add the signals."""
+        languages = primary(frame.get_column(self.language)) if self.language else None
+        return Outcome(frame.hstack(signals(frame.get_column(self.column), languages).rename(self._named)))
+
+    def _named(self, signal: str) -> str:
+        return f"{self.column}_{signal}" if self.prefix is None else f"{self.prefix}{signal}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +160,38 @@ def test_quarantine_list_and_purge(folder, call):
     purged = answered(call(folder, "quarantine", "purge", run["plan"], "--as", APPROVER, "--early", "--json"))
     assert purged["bytes"] > 0
     assert "nothing was quarantined" in call(folder, "quarantine", "list", "visitors").out
+
+
+def test_a_purge_names_what_went_and_what_stays(folder, call):
+    run = answered(call(folder, "run", "visitors", "--json"))
+    shown = call(folder, "quarantine", "purge", run["plan"], "--as", APPROVER, "--early").out
+    for word in ("removed", "quarantine", "provenance", "landing", "kept", "evidence", "waits for approval", "bytes removed"):
+        assert word in shown
+    call(folder, "plan", "visitors")
+    assert "its retention lasts until" in call(folder, "quarantine", "purge", "--landing", "--as", APPROVER).out
+    assert answered(call(folder, "quarantine", "purge", "--landing", "--early", "--as", APPROVER, "--json"))["bytes"] > 0
+    assert [
+        item["plan"] for item in answered(call(folder, "quarantine", "purge", "--all-expired", "--as", APPROVER, "--json"))
+    ] == [""]
+
+
+@pytest.mark.parametrize("what", [[], ["abc", "--landing"], ["--landing", "--all-expired"], ["--all-expired", "--early"]])
+def test_a_purge_must_know_what(folder, call, what):
+    refused = call(folder, "quarantine", "purge", *what, "--as", APPROVER)
+    assert (refused.code, "say what to remove" in refused.err) == (2, True)
+
+
+def test_the_report_of_a_withheld_run_is_named_until_it_is_purged(folder, call):
+    assert call(folder, "run", "withheld").code == 1
+    [run] = answered(call(folder, "runs", "withheld", "--json"))
+    shown = call(folder, "runs").out
+    assert "datalab report PLAN" in shown
+    assert run["plan"][:12] in shown
+    path = answered(call(folder, "report", run["plan"][:12], "--json"))["report"]
+    assert "Withheld" in Path(path).read_text("utf-8")
+    assert answered(call(folder, "report", "withheld", "--json"))["report"] == path
+    assert "report.html" in call(folder, "quarantine", "purge", run["plan"], "--as", APPROVER, "--early").out
+    assert call(folder, "report", run["plan"][:12]).code == 2
 
 
 def test_pull_and_open(done, call, tmp_path):

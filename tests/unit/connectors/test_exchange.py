@@ -71,6 +71,8 @@ def test_the_whole_way_and_every_message_fits_the_official_schemas(provider, con
     [found] = connector.fetch(agreement, offer, "bicycles-csv", landing, decision, nothing)
 
     assert found.path.read_text().startswith("hour,count\n")
+    assert (found.name, found.dataset) == (offer.distributions[0].file, offer.dataset)
+    assert found.name.endswith(".csv"), "a file's name, not the distribution's id"
     assert json.loads(agreement.verbatim)["agreement"]["@id"] == agreement.id
     kept = json.loads(next((tmp_path / "consumer" / "agreements").glob("*.json")).read_text())
     assert kept["policy_sha256"] == agreement.policy.sha256

@@ -99,6 +99,7 @@ def example(
             dataset,
             agreement,
             reference,
+            next(offer.connector for offer in offers if offer.dataset_id == dataset),
         )
         for place, (name, size, dataset, agreement, reference) in enumerate(
             [

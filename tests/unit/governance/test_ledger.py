@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datalab.errors import SettingsError, UsageError, VerificationFailed
+from datalab.errors import SettingsError, StorageFailed, UsageError, VerificationFailed
 from datalab.governance import ledger as ledger_module
 from datalab.governance.ledger import Entry, SqliteLedger, open_ledger
 from datalab.model.event import GENESIS
@@ -36,6 +36,55 @@ def test_events_follow_each_other(ledger):
     assert ledger.verify() == second
     assert [event.body["number"] for event in ledger.events(subject="s1")] == [1]
     assert [event.sequence for event in ledger.events(after=1)] == [2]
+
+
+def test_a_locked_ledger_says_so(ledger, monkeypatch):
+    monkeypatch.setattr(ledger_module, "_PATIENCE", 0.01)
+    other = sqlite3.connect(ledger.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with (
+        SqliteLedger(ledger.path) as mine,
+        pytest.raises(StorageFailed, match="the ledger is locked by another process") as caught,
+    ):
+        mine.append([entry(1)])
+    assert (caught.value.where, bool(caught.value.next)) == (str(ledger.path), True)
+    other.execute("ROLLBACK")
+    other.close()
+    ledger.append([entry(1)])
+
+
+def test_a_ledger_on_a_full_disk_says_so_and_goes_on_with_room(ledger):
+    ledger.append([entry(1)])
+    [pages] = ledger._connection.execute("PRAGMA page_count").fetchone()
+    ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageFailed, match="the disk is full"):
+        ledger.append([entry(number, body={"text": "x" * 5000}) for number in range(20)])
+    ledger._connection.execute("PRAGMA max_page_count = 100000")
+    ledger.append([entry(2)])
+    assert ledger.verify().sequence == 2
+
+
+def test_a_damaged_ledger_says_so(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path) as made:
+        made.append([entry(number, body={"text": "x" * 500}) for number in range(200)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+    with pytest.raises(VerificationFailed, match="the ledger"), SqliteLedger(path) as damaged:
+        damaged.verify()
+    path.write_bytes(b"nothing of the kind" * 1000)
+    with pytest.raises(VerificationFailed, match="the ledger is damaged"):
+        SqliteLedger(path)
+
+
+def test_an_event_that_is_no_json_is_named_by_whoever_reads_it(ledger):
+    ledger.append([entry(1), entry(2)])
+    ledger._connection.execute("DROP TRIGGER event_update")
+    ledger._connection.execute("UPDATE event SET body = '{' WHERE sequence = 2")
+    with pytest.raises(VerificationFailed, match="altered at event 2"):
+        list(ledger.events())
+    with pytest.raises(VerificationFailed, match="altered at event 2"):
+        ledger.head()
 
 
 def test_an_empty_ledger_is_whole(ledger):

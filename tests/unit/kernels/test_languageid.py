@@ -79,3 +79,37 @@ def test_only_the_languages_asked_for():
         languageid.identify(text, ("klingon",))
     with pytest.raises(UsageError):
         languageid.identify(text, ())
+
+
+def whole_texts(lengths: tuple[int, ...]) -> pl.DataFrame:
+    folder = Path(os.environ.get("DATALAB_REFERENCE_DATA", "")) / "samples" / "udhr"
+    if not folder.is_dir():
+        pytest.skip("DATALAB_REFERENCE_DATA is not set: the UDHR texts are needed")
+    rows = [
+        (path.stem, path.read_text("utf-8")[first : first + length])
+        for path in sorted(folder.glob("*.txt"))
+        for length in lengths
+        for first in range(0, 8000, 977)
+    ]
+    return pl.DataFrame(rows, schema=["declared", "text"], orient="row")
+
+
+def read_whole(texts: pl.Series, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
+    with monkeypatch.context() as patch:
+        patch.setattr(languageid, "WINDOW", 1_000_000)
+        return languageid.identify(texts)
+
+
+def test_two_windows_say_what_the_whole_head_says(monkeypatch):
+    texts = whole_texts((400, 1000))
+    windowed, whole = languageid.identify(texts["text"]), read_whole(texts["text"], monkeypatch)
+    assert (windowed["language"] == whole["language"]).all()
+    assert (windowed["language"] == texts["declared"]).mean() >= 0.999
+
+
+@pytest.mark.parametrize("boilerplate", [130, 300, 500])
+def test_a_beginning_in_another_language_does_not_decide(monkeypatch, boilerplate):
+    texts = whole_texts((1000 - boilerplate,))["text"]
+    other = whole_texts((boilerplate,)).reverse()["text"]
+    mixed = pl.select(pl.lit(other) + "\n" + pl.lit(texts)).to_series()
+    assert (languageid.identify(mixed)["language"] == read_whole(mixed, monkeypatch)["language"]).mean() >= 0.99

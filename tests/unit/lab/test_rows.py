@@ -1,21 +1,19 @@
-"""Where a released row comes from, what was set aside, and the end of the retention."""
+"""Where a released row comes from, and what was set aside."""
 
 from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
 
 import pytest
 
 from datalab import open_dataset, standardise, synthesise
-from datalab.errors import NotFound, UsageError
-from datalab.lab.release import approve, find_candidate
-from datalab.lab.rows import duration, newest_plan, origin_of, purge, quarantined
+from datalab.errors import NotFound
+from datalab.lab.release import find_candidate
+from datalab.lab.rows import newest_plan, origin_of, quarantined
 from datalab.lab.run import run_pipeline
 from datalab.staging.manifest import read_manifest
-from datalab.staging.verify import verify_release
-from tests.unit.lab.workshop import APPROVER, BROKEN, CLASHING, STEPS, TEXT, pipeline, write_suite
+from tests.unit.lab.workshop import BROKEN, CLASHING, STEPS, TEXT, pipeline
 
 
 def test_every_released_row_leads_back_to_its_record(released):
@@ -27,7 +25,7 @@ def test_every_released_row_leads_back_to_its_record(released):
         for row in (0, 1, rows // 2, 199 if rows > 200 else 0, 200 if rows > 200 else 0, rows - 1):
             origin = origin_of(released, manifest, split, row)
             assert records[origin.record]["Id"] == ids[row]
-            assert (origin.source, origin.synthetic) == ("csv", False), "the name is that of the distribution"
+            assert (origin.source, origin.synthetic) == ("space:visitors, visitors.csv", False)
             assert origin.sha256 in manifest.lineage["sources"]
             assert origin.agreement in manifest.lineage["agreements"]
 
@@ -56,56 +54,3 @@ def test_a_synthetic_row_comes_from_the_model_and_never_from_a_person(lab):
     origin = origin_of(lab, manifest, "train", 0)
     assert (origin.source, origin.synthetic, origin.agreement) == ("fitted model", True, "")
     assert len(origin.sha256) == 64
-
-
-def test_the_retention_is_kept_and_a_purge_is_an_event(lab):
-    regex = "^[A-Z][a-z]+$"  # only the real Great Expectations can do this one: rows are sampled for it
-    outside = ("expect_column_values_to_not_match_regex_list", {"column": "city", "regex_list": ["^$", regex + "x"]}, "warning")
-    write_suite(lab.settings.root, "outside", outside)
-    summary = run_pipeline(pipeline(expectations="outside"), lab=lab)
-    assert (lab.home / "runs" / summary.plan / "samples").is_dir()
-    approve(lab, "visitors", actor=APPROVER)
-    with pytest.raises(UsageError, match="the retention of this run lasts until"):
-        purge(lab, summary.plan, actor=APPROVER)
-    size = purge(lab, summary.plan, actor=APPROVER, early=True)
-    assert size > 10_000
-    folder = lab.home / "runs" / summary.plan
-    assert {path.name for path in folder.rglob("*") if path.is_file()} <= {"lock", "done.json", "plan.pickle"}
-    [event] = lab.ledger.events(type="data.purged")
-    assert (event.actor, event.subject, event.body["bytes"], event.body["early"]) == (APPROVER, summary.plan, size, True)
-    manifest = verify_release(lab.store.release("visitors", 1)).manifest
-    with pytest.raises(NotFound, match="after its retention"):
-        origin_of(lab, manifest, "train", 0)
-
-
-def test_a_purged_run_can_be_run_again_with_the_same_result(lab):
-    summary = run_pipeline(pipeline(), lab=lab)
-    purge(lab, summary.plan, actor=APPROVER, early=True)
-    assert run_pipeline(pipeline(), lab=lab).digest == summary.digest
-
-
-def test_after_its_retention_a_run_is_purged_without_haste(lab):
-    summary = run_pipeline(pipeline(retention="P0D"), lab=lab)
-    purge(lab, summary.plan, actor=APPROVER)
-    [event] = lab.ledger.events(type="data.purged")
-    assert event.body["early"] is False
-
-
-@pytest.mark.parametrize("plan", ["", "..", "0" * 32, "../../landing"])
-def test_only_runs_are_purged(lab, plan):
-    run_pipeline(pipeline(), lab=lab)
-    before = sorted(lab.home.rglob("*"))
-    with pytest.raises(NotFound, match="no such run"):
-        purge(lab, plan, actor=APPROVER, early=True)
-    assert sorted(lab.home.rglob("*")) == before
-
-
-@pytest.mark.parametrize(("text", "days"), [("P180D", 180), ("P2W", 14), ("P1Y2M3D", 365 + 60 + 3), ("P0D", 0), ("P10Y", 3650)])
-def test_durations(text, days):
-    assert duration(text) == timedelta(days=days)
-
-
-@pytest.mark.parametrize("text", ["", "P", "180", "P-1D", "PT1H", "P1.5D", "p1d", "P٣D"])
-def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(UsageError, match="ISO 8601"):
-        duration(text)

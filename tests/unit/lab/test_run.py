@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from datalab import Source, Splits, clean, open_dataset, scrub, standardise, synthesise
+from datalab.engine.plan import make_plan
 from datalab.errors import GateFailed, NotFound, PolicyRefusal, SchemaError
-from datalab.lab.run import run_pipeline
+from datalab.lab.run import prepare, run_pipeline
 from datalab.lab.watch import Silent
 from datalab.staging.manifest import read_manifest
 from datalab.staging.verify import verify_release
@@ -110,6 +111,14 @@ def test_asked_again_nothing_is_redone_and_nothing_is_told_twice(lab):
     assert {path: path.stat().st_mtime_ns for path in (lab.home / "runs").rglob("*") if path.name != "lock"} == before
     assert types(lab).count("run.started") == types(lab).count("candidate.written") == 1
     assert types(lab).count("decision.made") == 3, "each run is decided anew, the release once"
+
+
+def test_the_names_of_objects_are_no_part_of_the_plan(lab):
+    acquired, plan = prepare(lab, pipeline(), Silent())
+    [read] = acquired.inputs
+    assert (read.object.title, read.object.dataset) == ("space:visitors, visitors.csv", "space:visitors")
+    renamed = dataclasses.replace(read, object=dataclasses.replace(read.object, name="other.csv", connector="elsewhere"))
+    assert make_plan(plan.pipeline, [renamed], {}, lab.settings, None).id == plan.id
 
 
 def test_a_changed_step_is_another_plan_and_another_candidate(lab):

@@ -12,6 +12,7 @@ from datalab.model.agreement import Intent
 from datalab.model.decision import Decision, Door
 from datalab.model.policy import Constraint, Policy, Rule
 from datalab.policy import Facts, check_grant, decide, parse
+from datalab.policy.purposes import codes
 
 DPV = "https://w3id.org/dpv#"
 EU = "http://publications.europa.eu/resource/authority/country/EUR"
@@ -95,6 +96,12 @@ CASES = [
     ("commercial prohibited", offer(use(), use(when("purpose", "isA", "dpv:CommercialPurpose"))), COMMERCIAL, Door.ACQUIRE, {}, NO, "isA"),
     ("eq in a prohibition is broad", offer(use(), use(when("purpose", "eq", "dpv:CommercialPurpose"))), intent(purpose="dpv:CommercialResearch"), Door.ACQUIRE, {}, NO, "prohibits"),
     ("prohibition, purpose not named", offer(use(), use(R_AND_D)), intent(purpose=""), Door.ACQUIRE, {}, NO, "no purpose"),
+    ("commercial prohibited, purpose nobody knows", offer(use(), use(when("purpose", "isA", "dpv:CommercialPurpose"))), intent(purpose="https://shop.example/resale"), Door.ACQUIRE, {}, NO, "not known here"),
+    ("prohibition of a purpose nobody knows", offer(use(), use(when("purpose", "isA", "ex:Warfare"))), RESEARCH, Door.ACQUIRE, {}, NO, "not known here"),
+    ("all but one purpose prohibited, it is that", offer(use(), use(when("purpose", "neq", "ex:Ours"))), intent(purpose="ex:Ours"), Door.ACQUIRE, {}, YES, "use"),
+    ("all but one purpose prohibited, another", offer(use(), use(when("purpose", "neq", "ex:Ours"))), intent(purpose="ex:Theirs"), Door.ACQUIRE, {}, NO, "neq"),
+    ("none of, purpose nobody knows", offer(use(when("purpose", "isNoneOf", ["dpv:CommercialPurpose"]))), intent(purpose="ex:resale"), Door.ACQUIRE, {}, NO, "isNoneOf"),
+    ("permission of a purpose nobody knows", offer(use(when("purpose", "isA", "ex:Ours"))), intent(purpose="ex:Ours"), Door.ACQUIRE, {}, YES, "isA"),
     ("EU, in Luxembourg", offer(use(IN_EU)), RESEARCH, Door.ACQUIRE, {}, YES, "spatial"),
     ("EU, alpha-3", offer(use(IN_EU)), intent(territory="DEU"), Door.ACQUIRE, {}, YES, "spatial"),
     ("EU, in Switzerland", offer(use(IN_EU)), intent(territory="CH"), Door.STAGE, {}, NO, "CH"),
@@ -206,9 +213,10 @@ CONSTRAINTS = st.builds(
     Constraint,
     st.sampled_from(["purpose", "spatial", "dateTime", "recipient", "partner"]),
     st.sampled_from(["eq", "neq", "isA", "isAnyOf", "isNoneOf", "lt", "gteq", "isPartOf", "hasPart"]),
-    st.lists(st.sampled_from(["LU", "EU", "2026-06-15", "dpv:Marketing", RESEARCH.purpose, "did:web:a", "?"]), max_size=2).map(
-        tuple
-    ),
+    st.lists(
+        st.sampled_from(["LU", "EU", "2026-06-15", "dpv:Marketing", RESEARCH.purpose, "ex:resale", "did:web:a", "?"]),
+        max_size=2,
+    ).map(tuple),
 )
 RULES = st.builds(
     Rule,
@@ -220,7 +228,7 @@ POLICIES = st.builds(
 )
 INTENTS = st.builds(
     Intent,
-    st.sampled_from([RESEARCH.purpose, "dpv:Marketing", ""]),
+    st.sampled_from([RESEARCH.purpose, "dpv:Marketing", "ex:resale", "ex:war", ""]),
     st.just(""),
     territory=st.sampled_from(["LU", "US", ""]),
     recipient=st.sampled_from(["did:web:a", ""]),
@@ -234,6 +242,13 @@ def test_adding_a_prohibition_never_turns_no_into_yes(policy, rule, who, door):
 
     stricter = dataclasses.replace(policy, prohibitions=(*policy.prohibitions, rule))
     assert ask(policy, who, door).permitted or not ask(stricter, who, door).permitted
+
+
+@given(st.sampled_from(sorted(codes())), st.sampled_from(["eq", "isA", "isAnyOf"]), st.text(min_size=1), st.sampled_from(Door))
+def test_no_prohibition_of_a_purpose_is_passed_by_a_purpose_that_nobody_knows(code, operator, word, door):
+    forbidden = Rule("use", (Constraint("purpose", operator, (code,)),))
+    policy = Policy("p", (Rule("use"),), (forbidden,), verbatim="{}")
+    assert not ask(policy, intent(purpose="https://elsewhere.example/" + word), door).permitted
 
 
 @given(POLICIES, POLICIES, INTENTS, st.sampled_from(Door))

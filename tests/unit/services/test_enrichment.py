@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datalab.errors import NotFound, SchemaError, UsageError
+from datalab.services import cleaning as clean
 from datalab.services import enrichment as enrich
 from datalab.services.enrichment.countries import EEA, EU, REGIONS
 
@@ -70,6 +71,22 @@ def test_every_country_lies_in_one_region():
     assert set(listed) ^ {country.alpha_2 for country in pycountry.countries} == {"AQ", "XK"}
     assert len(EU) == 27
     assert set(EEA) - set(EU) == {"IS", "LI", "NO"}
+
+
+def test_signals_of_quality_are_columns_and_the_rule_comes_later():
+    prose = "The committee met on Tuesday and agreed that the report should be published without delay. " * 6
+    frame = pl.DataFrame({"t": [prose, "Too short.", None], "tag": ["en-GB", "en", None]})
+    outcome = enriched(enrich.TextSignals("t", language="tag"), frame)
+    assert outcome.dropped is None
+    assert outcome.frame["t_words"].to_list() == [84.0, 2.0, None]
+    assert outcome.frame["t_stop_words"].to_list() == [4.0, 0.0, None]
+    rule = clean.TextQuality("t", language="tag", signals="t_")
+    assert "t" not in rule.bind(outcome.frame.schema).reads
+    reused = rule.apply(outcome.frame, None).dropped
+    assert reused.to_list() == [None, "too-few-words", "no-text"]
+    assert reused.equals(clean.TextQuality("t", language="tag").apply(frame, None).dropped)
+    with pytest.raises(SchemaError):
+        rule.bind(frame.schema)
 
 
 def test_text_statistics():

@@ -13,8 +13,8 @@ import pytest
 
 from datalab.kernels.content import release_digest, schema_description, table_digest
 from datalab.model.manifest import Manifest, Shard
+from datalab.ports.durable import file_sha256
 from datalab.staging.layout import Store
-from datalab.staging.manifest import file_sha256
 from datalab.staging.publish import publish
 
 SPLITS = (("train", 40), ("train", 25), ("test", 10))

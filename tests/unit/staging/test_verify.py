@@ -12,7 +12,8 @@ import pytest
 
 from datalab.errors import NotFound, VerificationFailed
 from datalab.model.canonical import canonical_json, digest
-from datalab.staging.manifest import file_sha256, read_manifest
+from datalab.ports.durable import file_sha256
+from datalab.staging.manifest import read_manifest
 from datalab.staging.verify import verify_release
 
 SHARD = "data/train/part-00000.parquet"
