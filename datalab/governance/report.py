@@ -6,10 +6,13 @@ Everything that is shown comes from `Evidence`; every figure carries the ledger'
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datalab.governance.croissant import personal_data_in_words
@@ -40,9 +43,14 @@ def render_report(evidence: Evidence) -> str:
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 
+    # Compiled templates stand beside the templates, as Python's own bytecode does: compiling them costs more than a report.
+    compiled = Path(__file__).parent / "templates" / "__pycache__"
+    if not sys.dont_write_bytecode and os.access(compiled.parent, os.W_OK):
+        compiled.mkdir(exist_ok=True)
     environment = Environment(
+        bytecode_cache=FileSystemBytecodeCache(str(compiled)) if os.access(compiled, os.W_OK) else None,
         loader=PackageLoader("datalab.governance", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
