@@ -106,6 +106,7 @@ def _story(evidence: Evidence) -> dict[str, Any]:
         "checks": _checks(evidence),
         "findings": _findings(evidence),
         "model": _model(evidence),
+        "residue": _residue(evidence),
         "decisions": [_decision(event) for event in evidence.of_type("decision.made")],
         "duties": duties(evidence),
         "statuses": list(Status),
@@ -287,6 +288,26 @@ def _findings(evidence: Evidence) -> list[dict[str, Any]]:
                 )
     largest = max((item["number"].number for item in found), default=0.0)
     return [{**item, "bar": bar(item["number"].number, largest)} for item in found]
+
+
+def _residue(evidence: Evidence) -> dict[str, Any] | None:
+    """What the detectors still find in the released rows: {column, kind, number, promised, step} each; None without a look."""
+    event = evidence.last("residue.scanned")
+    if event is None:
+        return None
+    broken = {(item["column"], item["kind"]): item["step"] for item in event.body["broken"]}
+    found = [
+        {
+            "column": column,
+            "kind": kind,
+            "number": figure(event, "found", column, kind),
+            "promised": (column, kind) in broken,
+            "step": broken.get((column, kind), ""),
+        }
+        for column, kinds in event.body["found"].items()
+        for kind in kinds
+    ]
+    return {"event": event, "rows": figure(event, "rows"), "columns": event.body["columns"], "found": found}
 
 
 def _model(evidence: Evidence) -> dict[str, Any] | None:

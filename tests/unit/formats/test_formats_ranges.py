@@ -72,7 +72,7 @@ def test_a_range_is_the_same_rows_whatever_the_type(tmp_path, name, suffix):
     expected = whole(path, options)
 
     if borders(path, options, schema) is None:
-        assert name in {"category", "nothing", "vector", "clock", "at_s", "lasting"}, "this type could be read straight"
+        assert name in {"category", "vector"}, "this type could be read straight"
         return
     assert sum(borders(path, options, schema)) == N
     for first, rows in ((0, N), (0, 1), (169, 2), (333, 167), (N - 1, 1), (170, 170)):
