@@ -133,7 +133,8 @@ def _batches(source: pa.MemoryMappedFile, fields: list[int]) -> Iterator[pa.Reco
 
 def _overlapping(batches: Iterator[pa.RecordBatch], first: int, rows: int) -> tuple[int, pa.Table]:
     """Return the batches that hold records ``first`` to ``first + rows - 1``, and the first record of them."""
-    start, found = 0, []
+    start = 0
+    found: list[pa.RecordBatch] = []
     for batch in batches:
         if found or start + batch.num_rows > first:
             found.append(batch)
