@@ -90,7 +90,9 @@ def test_a_chain_over_data_larger_than_its_workers(tmp_path):
     (tmp_path / "pipelines" / "large.py").write_text(PIPELINE)
     engine = f"[engine]\nworkers = 2\nworker_memory_mb = {LIMIT}\nreference_mb = 1\nattempts = 1\n"
     (tmp_path / "datalab.toml").write_text(f'[lab]\nactor = "Sam"\n{engine}')
-    done = subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 0, done.stderr
     parent = int(done.stderr.splitlines()[-1])
