@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from datalab.engine.task import Task
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
 from datalab.model.step import KeyedStep, LookupStep
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
 
 
 class Watcher(Protocol):
@@ -133,7 +136,11 @@ class _Run:
 
 @contextlib.contextmanager
 def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the one lock of a plan: two faces may ask for the same run, one runs and the other then finds it done."""
+    """Hold the one lock of a plan: two faces may ask for the same run, one runs and the other then finds it done.
+
+    The lock spares work and is not needed for a right result. Where the filesystem has no locks (Lustre mounted without flock),
+    there is none.
+    """
     folder.create_root()
     with folder.path("lock").open("w") as stream:
         try:
@@ -141,6 +148,9 @@ def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
         except BlockingIOError:
             waiting()
             fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         folder.sweep()
         yield
 

@@ -31,11 +31,11 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Cut source object ``task.part`` into parts. The receipt's facts list them: source, first, last, rows; ``spans`` are read later."""
     started = time.perf_counter()
     source = plan.inputs[task.part]
-    found = spans(source.object.path, source.options, plan.part_rows)
+    found = spans(source, plan.schema_read, plan.part_rows)
     if found is not None:
-        cut = [[source.object.ordinal, span.first, span.first + span.rows - 1, span.rows] for span in found]
-        total = sum(span.rows for span in found)
-        facts = {"parts": cut, "spans": [[span.first_group, span.last_group, span.first, span.rows] for span in found]}
+        total = sum(count for _, count in found)
+        cut = [[source.object.ordinal, first, first + count - 1, count] for first, count in found]
+        facts = {"parts": cut, "spans": [list(span) for span in found]}
         rows = Rows(rows_in=total, kept=total)
         return measured(Receipt(plan.id, task.stage, task.part, rows, {}, facts=facts, attempt=task.attempt), started)
     return measured(_rewritten(plan, folder, task, source), started)
@@ -46,7 +46,7 @@ def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Rece
     options, schema = source.options, plan.schema_in
     if options.format in {"parquet", "arrow"}:  # these read single columns
         options = dataclasses.replace(options, columns=wanted)
-        schema = pl.Schema({name: schema[name] for name in wanted})
+        schema = plan.schema_read
     files: dict[str, FileRef] = {}
     parts: list[list[int]] = []
     faults: list[pl.DataFrame] = []

@@ -101,6 +101,13 @@ class Plan:
     exchanged: frozenset[str] = frozenset()
     """References too large to be lent whole: their entries meet the rows that ask for them in an exchange."""
 
+    @property
+    def schema_read(self) -> pl.Schema:
+        """Schema of the columns that are read of the sources."""
+        import polars as pl
+
+        return pl.Schema({name: self.schema_in[name] for name in self.stages[1].reads})
+
     def schema_before(self, stage: Stage) -> pl.Schema:
         """Return the schema of the rows that enter a map stage, columns that are not read included."""
         return self.schema_at(stage.place)

@@ -51,7 +51,7 @@ def shingle_sets(texts: pl.Series, bands: int, rows: int, width: int = 5) -> Shi
             if not len(some):
                 continue
             first = start + within
-            keys[first + some] = band_keys(hashes, offsets[some], bands, rows)
+            keys[first + some] = band_keys(hashes, offsets[some], np.diff(offsets)[some], bands, rows)
             kept, counts = _distinct(hashes, offsets)
             sizes[first : first + len(counts)] = counts
             seals[first + some] = np.add.reduceat(mix(kept + _SEAL), (np.cumsum(counts) - counts)[some])

@@ -46,7 +46,7 @@ class Runner:
         if self.name != FLINK.name:
             given = {"direct_num_workers": str(workers), **given}
         if self.name == FNAPI.name:
-            given = {"direct_running_mode": "multi_processing", **given}
+            given = {"direct_running_mode": "multi_threading", **given}
         return [f"--runner={self.beam}", *(f"--{name}={value}" if value else f"--{name}" for name, value in given.items())]
 
 

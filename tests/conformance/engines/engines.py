@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,35 @@ def local(workers: int) -> Engine:
     return Engine(run)
 
 
+def crew(count: int, *, one_after_the_other: bool = False) -> Engine:
+    """The shards of a prepared run as processes of their own, at the same time or in turn; then the finish."""
+
+    def run(folder: Path, name: str, home: Path) -> None:
+        datalab(folder, home, "run", name, "--prepare")
+        shards = [f"{index}/{count}" for index in range(count)]
+        patience = "1" if one_after_the_other else "60"
+
+        def work(shard: str) -> dict:
+            more = {"DATALAB_WORKERS": "1"}
+            return json.loads(
+                datalab(folder, home, "run", name, "--shard", shard, "--patience", patience, "--json", **more).out
+            )
+
+        with ThreadPoolExecutor(1 if one_after_the_other else count) as together:
+            answers = list(together.map(work, shards))
+        taken = [answer["taken_over"] for answer in answers]
+        assert bool(sum(taken)) == one_after_the_other, taken
+        assert all(answer["worked"] for answer in answers[: 1 if one_after_the_other else count])
+        datalab(folder, home, "run", name, "--finish")
+
+    return Engine(run)
+
+
 ENGINES: Mapping[str, Engine] = {
     "1-worker": local(1),
     "2-workers": local(2),
+    "shards-at-once": crew(2),
+    "shards-in-turn": crew(2, one_after_the_other=True),
 }
 
 

@@ -121,11 +121,11 @@ class Bench:
     def folder(self, plan: Plan, name="run") -> RunFolder:
         return RunFolder(self.root / name / plan.id)
 
-    def run(self, plan: Plan, *, name="run", workers=1, watcher=None, attempts=2) -> Executed:
+    def run(self, plan: Plan, *, name="run", workers=1, watcher=None, attempts=2, **limits) -> Executed:
         folder = self.folder(plan, name)
         with locked(folder, lambda: None):
             folder.save_plan(plan)
-            with Pool(plan, folder, workers=workers, attempts=attempts) as pool:
+            with Pool(plan, folder, workers=workers, attempts=attempts, **limits) as pool:
                 return execute(plan, folder, pool, watcher or Deaf())
 
 
