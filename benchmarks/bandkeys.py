@@ -44,8 +44,9 @@ class Bands(PairStep):
     def keys(self, frame: pl.DataFrame, context: Context) -> Keys:
         """Return the keys as they stand in the rows."""
         rows = frame.select(*IDENTITY, seal=pl.col(ROW))
-        tables = [rows.select(frame.get_column(f"band{band}").alias("key"), *IDENTITY, "seal") for band in range(BANDS)]
-        return Keys(pl.concat(tables), evidence=frame.select(*IDENTITY, weight=pl.lit(1, pl.UInt32)))
+        keys = frame.select(pl.selectors.starts_with("band")).to_numpy().reshape(-1)
+        repeated = rows[np.repeat(np.arange(frame.height), BANDS)].with_columns(pl.Series("key", keys))
+        return Keys(repeated, evidence=frame.select(*IDENTITY, weight=pl.lit(1, pl.UInt32)))
 
     def reduce(self, keys: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Do as the step for texts does."""
@@ -99,12 +100,17 @@ def run(rows: int) -> dict[str, Any]:
         plan = make_plan(pipeline, [Input(found, detect(path, {"format": "parquet"}))], {}, Settings(root=root), None)
         folder = RunFolder(root / "run")
         folder.create_root()
-        pl.DataFrame({"a": [1, 1]}).group_by("a").len().to_arrow()
+        perform_modules()
         started = time.process_time()
         done = execute(plan, folder, InLine(plan, folder), Silent())
         cpu = time.process_time() - started
         counts = [count for _, _, tally in done.stages for count in tally.values()]
         return {"pairs": sum(count.get("pairs-confirmed", 0) for count in counts), "cpu": cpu, "kept": done.rows.kept}
+
+
+def perform_modules() -> None:
+    """Import what the first task of each kind imports: start is not measured, on either side."""
+    from datalab.engine import exchange, generate, intake, lookup, mapping, pairs, shards, shuffle  # noqa: F401
 
 
 def write(path: Path, rows: int) -> Path:
