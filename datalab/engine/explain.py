@@ -79,7 +79,8 @@ def explain(plan: Plan) -> Physical:
 
 def _pass(plan: Plan, stage: Stage, rows: int | None, parts: int | None, unknown: int) -> Pass:
     partitions = None if rows is None else partitions_for(rows)
-    reads, pruned, rows_per_part = stage.reads, (), plan.part_rows
+    pruned: tuple[str, ...] = ()
+    reads, rows_per_part = stage.reads, plan.part_rows
     if stage.kind == StageKind.INTAKE:
         reads, parts = plan.stages[1].reads, len(plan.inputs)
         pruned = tuple(name for name in plan.schema_in if name not in reads)
