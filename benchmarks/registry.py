@@ -19,12 +19,8 @@ class Scale:
     """How much work a comparison may do: ``quick`` is for trying it, its figures are not kept. ``say`` tells how far it is."""
 
     quick: bool
+    pairs: int
     say: Callable[[str], None]
-
-    @property
-    def pairs(self) -> int:
-        """Return how many pairs to measure."""
-        return 1 if self.quick else 3
 
 
 @dataclass(frozen=True, slots=True)

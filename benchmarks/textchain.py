@@ -14,7 +14,7 @@ from benchmarks.corpus.build import CACHE
 if TYPE_CHECKING:
     import polars as pl
 
-    from datalab.model.step import Step
+    from datalab.model.step import PairStep, Step
 
 PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
 STAGES = ("normalise", "language", "quality", "patterns", "near-duplicates")
@@ -84,16 +84,16 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from datalab.model.step import IDENTITY, ROW, SOURCE, KeyedStep, MapStep
+    from datalab.model.step import IDENTITY, ROW, SOURCE, MapStep, PairStep
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     chain = steps(stages)
     context: Any = None  # none of these steps asks for it
-    first = next((place for place, step in enumerate(chain) if isinstance(step, KeyedStep)), len(chain))
+    first = next((place for place, step in enumerate(chain) if isinstance(step, PairStep)), len(chain))
     rows_in = 0
     with workplace() as root:
-        frames, keys = [], []
+        frames, keys, evidence = [], [], []
         for source, path in enumerate(files):
             reader, start = pq.ParquetFile(path), 0
             for group in range(reader.num_row_groups):
@@ -108,15 +108,18 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
                     frame = _kept(step.apply(frame, context))
                 if first < len(chain):
                     keyed = chain[first]
-                    assert isinstance(keyed, KeyedStep)
-                    keys.append(keyed.keys(frame, context))
+                    assert isinstance(keyed, PairStep)
+                    made: Any = keyed.keys(frame, context)
+                    keys.append(made.rows)
+                    evidence.append(made.evidence)
+                    frame = frame.join(made.certain, on=list(IDENTITY), how="anti", maintain_order="left")
                 frames.append(frame)
             rows_in += start
         if keys:
             keyed = chain[first]
-            assert isinstance(keyed, KeyedStep)
-            found = keyed.reduce(pl.concat(keys).sort("key", *IDENTITY, maintain_order=True), context)
-            gone = keyed.settle([found], context)
+            assert isinstance(keyed, PairStep)
+            found = keyed.reduce(pl.concat(keys).sort("key", *IDENTITY), context)
+            gone = _fallen(keyed, found, pl.concat(evidence))
             frames = [frame.join(gone, on=list(IDENTITY), how="anti", maintain_order="left") for frame in frames]
         written = []
         for number, frame in enumerate(frames):
@@ -124,6 +127,27 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
             table = frame.drop(IDENTITY).to_arrow(compat_level=pl.CompatLevel.oldest())
             pq.write_table(table, written[-1], compression="zstd", compression_level=3)
         return {"rows_in": rows_in, "kept": sum(frame.height for frame in frames), "content": content(written) if check else ""}
+
+
+def _fallen(step: PairStep, candidates: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """Confirm the candidates, join them to groups, and return the rows that are not the first of theirs."""
+    import numpy as np
+    import polars as pl
+
+    from datalab.kernels.components import smallest_of_component
+    from datalab.model.step import IDENTITY, OTHER
+
+    rows = evidence.select(IDENTITY).with_row_index("place")
+    left, right = (
+        candidates.join(rows, left_on=names, right_on=IDENTITY, how="left", maintain_order="left")["place"].to_numpy()
+        for names in (OTHER, IDENTITY)
+    )
+    holds = candidates["sure"].to_numpy().copy()
+    asked = np.flatnonzero(~holds)
+    for piece in np.array_split(asked, len(asked) // 4096 + 1):
+        holds[piece] = step.confirm(evidence[left[piece]], evidence[right[piece]]).to_numpy()
+    smallest = smallest_of_component(left[holds].astype(np.int64), right[holds].astype(np.int64), rows.height)
+    return rows.filter(pl.Series(smallest != np.arange(rows.height))).select(IDENTITY)
 
 
 def _kept(outcome: Any) -> pl.DataFrame:
@@ -150,5 +174,6 @@ def content(paths: Sequence[Path]) -> str:
 @contextmanager
 def workplace() -> Iterator[Path]:
     """Give a folder on the disk that holds the corpus, removed at the end."""
+    CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
         yield Path(folder)

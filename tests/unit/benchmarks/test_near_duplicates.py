@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from benchmarks.engine.near_duplicates import plant, similarity
+
+WORDS = [f"word{n}" for n in range(500)]
+
+
+def test_similarity_is_the_jaccard_index_of_five_word_runs():
+    text = WORDS[:9]
+    assert similarity(text, text) == 1.0
+    assert similarity(text, [*text[:8], "other"]) == pytest.approx(4 / 6)
+    assert similarity(text, WORDS[20:29]) == 0.0
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.8, 0.82), (0.6, 0.78)])
+def test_planted_pairs_are_as_similar_as_wanted(least, most):
+    rng = Random(1)
+    for _ in range(50):
+        pair = plant(rng, WORDS, least, most)
+        assert least <= similarity(pair.text.split(" "), pair.copy.split(" ")) <= most
