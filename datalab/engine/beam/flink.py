@@ -169,7 +169,7 @@ class Flink:
 
     def _await(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not (self._registered() and _listens(self._job_port)):
+        while not (self._registered() and listens(self._job_port)):
             dead = [process for process in (*self._others, *self.taskmanagers) if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 why = f"a process ended with exit code {dead[0].returncode}" if dead else f"not up after {_START_SECONDS:.0f} s"
@@ -222,7 +222,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of this machine."""
     with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
         return True
     return False
