@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.compare import figure
 from benchmarks.measure import Command, measured
+from benchmarks.pairwise import fallen
 from benchmarks.registry import Scale
 from benchmarks.row import Goal, Row
 
@@ -53,7 +54,7 @@ def count(pairs: int) -> dict[str, Any]:
     import polars as pl
 
     from datalab import clean
-    from datalab.model.step import IDENTITY, ROW, SOURCE
+    from datalab.model.step import ROW, SOURCE
 
     rng = Random(f"near duplicates {pairs}")
     words = _words()
@@ -65,19 +66,18 @@ def count(pairs: int) -> dict[str, Any]:
     frame = pl.DataFrame({"text": texts}).with_columns(
         pl.lit(0, pl.UInt32).alias(SOURCE), pl.int_range(len(texts), dtype=pl.UInt64).alias(ROW)
     )
-    step, context = clean.NearDuplicates("text", threshold=THRESHOLD), None
-    keys = step.keys(frame, context).sort("key", *IDENTITY, maintain_order=True)  # type: ignore[arg-type]
-    fallen = step.settle([step.reduce(keys, context)], context)[ROW].to_list()  # type: ignore[arg-type]
+    step = clean.NearDuplicates("text", threshold=THRESHOLD)
+    gone = fallen(step, [step.keys(frame, None)])[ROW].to_list()  # type: ignore[arg-type]
     first = 3 * pairs
-    found = sum(first <= row < first + pairs for row in fallen)
+    found = sum(first <= row < first + pairs for row in gone)
     return {
         "texts": len(texts),
         "planted": pairs,
-        "fallen": len(fallen),
+        "fallen": len(gone),
         "fallen_rightly": found,
         "mean_similarity": round(sum(pair.similarity for pair in planted) / pairs, 4),
         "recall": found / pairs,
-        "precision": found / len(fallen),
+        "precision": found / len(gone),
     }
 
 
