@@ -150,5 +150,6 @@ def content(paths: Sequence[Path]) -> str:
 @contextmanager
 def workplace() -> Iterator[Path]:
     """Give a folder on the disk that holds the corpus, removed at the end."""
+    CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
         yield Path(folder)

@@ -100,11 +100,13 @@ class Worker:
         self.process.join()
 
 
-def start_worker(folder: RunFolder, memory_mb: int) -> Worker:
-    """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit)."""
+def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) -> Worker:
+    """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit), ``path`` is looked through first for modules."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, folder, memory_mb, os.getpid()), daemon=True, name="datalab-worker")
+    process = context.Process(
+        target=_serve, args=(theirs, folder, memory_mb, os.getpid(), path), daemon=True, name="datalab-worker"
+    )
     before = {name: os.environ.get(name) for name in _SURROUNDINGS}
     os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
     main = sys.modules["__main__"]
@@ -119,12 +121,13 @@ def start_worker(folder: RunFolder, memory_mb: int) -> Worker:
     return Worker(process, ours)
 
 
-def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int) -> None:
+def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, path: tuple[str, ...]) -> None:
     """Be a worker: take tasks until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent)
     os.umask(0o077)
+    sys.path[:0] = path
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows
     if memory_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))

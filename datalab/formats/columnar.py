@@ -7,6 +7,7 @@ any range of records, and of the columns only those that are wanted.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ from datalab.formats.options import ReadOptions
 from datalab.model.step import IDENTITY
 
 _ROWS = 16_384
+_ASKED = re.compile("of size ([0-9]+)")
+_ABSURD = 1 << 31
+"""Bytes that only a damaged file asks for at once."""
 _MAGIC = b"ARROW1"
 _BATCH_BYTES = 1 << 30
 """A batch of more is taken in smaller steps, so that wide rows do not fill the memory."""
@@ -144,6 +148,9 @@ def _readable(member: Member) -> Iterator[None]:
             next="it is damaged or truncated: fetch it again",
         ) from None
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        asked = _ASKED.search(str(error)) if isinstance(error, MemoryError) else None
+        if asked and int(asked.group(1)) < _ABSURD:  # a worker is short of memory: the file is not to blame
+            raise
         raise ReadError(
             f"the file cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=member.where,

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _SEAL = np.uint64(0x2545F4914F6CDD1D)
+_TEXTS = 4096
+"""Texts in lower case at a time: the column itself is not copied as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,30 @@ def shingle_sets(texts: pl.Series, bands: int, rows: int, width: int = 5) -> Shi
     seals = np.zeros(len(texts), dtype=np.uint64)
     sizes = np.zeros(len(texts), dtype=np.int64)
     values = [np.zeros(0, dtype=np.uint32)]
-    for first, hashes, offsets in shingles(texts, width):
-        some = np.flatnonzero(np.diff(offsets))
-        if not len(some):
-            continue
-        keys[first + some] = band_keys(hashes, offsets[some], np.diff(offsets)[some], bands, rows)
-        placed = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64) << _SHIFT, np.diff(offsets))
-        placed |= hashes >> _SHIFT
-        placed.sort()
-        fresh = np.ones(len(placed), dtype=np.bool_)
-        fresh[1:] = placed[1:] != placed[:-1]
-        placed = placed[fresh]
-        counts = np.bincount((placed >> _SHIFT).astype(np.int64), minlength=len(offsets) - 1)
-        sizes[first : first + len(counts)] = counts
-        kept = placed & _LOW
-        starts = np.cumsum(counts) - counts
-        seals[first + some] = np.add.reduceat(mix(kept + _SEAL), starts[some])
-        values.append(kept.astype(np.uint32))
+    for start in range(0, len(texts), _TEXTS):
+        for within, hashes, offsets in shingles(texts.slice(start, _TEXTS), width):
+            some = np.flatnonzero(np.diff(offsets))
+            if not len(some):
+                continue
+            first = start + within
+            keys[first + some] = band_keys(hashes, offsets[some], np.diff(offsets)[some], bands, rows)
+            kept, counts = _distinct(hashes, offsets)
+            sizes[first : first + len(counts)] = counts
+            seals[first + some] = np.add.reduceat(mix(kept + _SEAL), (np.cumsum(counts) - counts)[some])
+            values.append(kept.astype(np.uint32))
     return ShingleSets(keys, seals, np.concatenate(values), np.concatenate([[0], np.cumsum(sizes)]))
+
+
+def _distinct(hashes: Numbers, offsets: Array) -> tuple[Numbers, Array]:
+    """Return the sorted different upper halves of each text's hashes, and how many each has."""
+    placed = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint64) << _SHIFT, np.diff(offsets))
+    placed |= hashes >> _SHIFT
+    placed.sort()
+    fresh = np.ones(len(placed), dtype=np.bool_)
+    fresh[1:] = placed[1:] != placed[:-1]
+    placed = placed[fresh]
+    counts = np.bincount((placed >> _SHIFT).astype(np.int64), minlength=len(offsets) - 1)
+    return placed & _LOW, counts
 
 
 def jaccard(left: pl.Series, right: pl.Series) -> Array:

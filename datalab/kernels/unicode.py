@@ -8,8 +8,14 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import polars as pl
+
+from datalab.kernels.characters import code_points
+from datalab.kernels.hashing import text_buffers
+from datalab.kernels.spans import Bytes, Ints
 
 NFC_RELEVANT = (
     "300-34E 350-36F 374 37E 387 483-487 591-5BD 5BF 5C1-5C2 5C4-5C5 5C7 610-61A 64B-65F 670 6D6-6DC 6DF-6E4 6E7-6E8 "
@@ -43,15 +49,9 @@ CONTROLS = r"[\x00-\x08\x0e-\x1f\x7f-\u{84}\u{86}-\u{9f}\u{feff}]"
 """C0 and C1 controls that are no white space, DEL, and the byte order mark in the middle of text."""
 
 
-def _character_class() -> str:
-    parts = []
-    for item in NFC_RELEVANT.split():
-        first, _, last = item.partition("-")
-        parts.append(f"\\u{{{first}}}-\\u{{{last or first}}}")
-    return "[" + "".join(parts) + "]"
-
-
-_MAY_CHANGE_UNDER_NFC = _character_class()
+_FIRST_LEAD = 0xCC
+"""The first byte of U+0300 in UTF-8."""
+_BLOCK = 1 << 18
 _EXOTIC_SPACES = [char for char in WHITE_SPACE if char > "\x7f"]
 _ODD_SPACES = ["  ", *(char for char in WHITE_SPACE if char != " ")]
 _ASCII_SPACES = ["\t", "\r", "\x0b", "\x0c"]
@@ -77,7 +77,7 @@ def where_needed(text: pl.Series, mask: pl.Series, kernel: Callable[[pl.Series],
 
 def nfc(text: pl.Series) -> tuple[pl.Series, int]:
     """Bring text to Normalization Form C."""
-    return where_needed(text, text.str.contains(_MAY_CHANGE_UNDER_NFC), lambda rows: rows.str.normalize("NFC"))
+    return where_needed(text, _rows_with(text, _nfc_relevant), lambda rows: rows.str.normalize("NFC"))
 
 
 def collapse_white_space(text: pl.Series) -> tuple[pl.Series, int]:
@@ -104,7 +104,7 @@ def collapse_spaces_in_lines(text: pl.Series) -> tuple[pl.Series, int]:
         rows = _replaced(_single_spaces(rows), [" \n", "\n "], r" ?\n ?", "\n")
         return _replaced(rows, ["\n\n\n"], r"\n{3,}", "\n\n").str.strip_chars(" \n")
 
-    edges = text.str.contains(r"\A[ \n]|[ \n]\z")
+    edges = functools.reduce(operator.or_, (text.str.starts_with(end) | text.str.ends_with(end) for end in " \n"))
     odd = text.str.contains_any(["  ", " \n", "\n ", "\n\n\n", *(char for char in WHITE_SPACE if char not in " \n")])
     return where_needed(text, odd | edges, kernel)
 
@@ -132,4 +132,40 @@ def _single_spaces(text: pl.Series) -> pl.Series:
 
 def remove_controls(text: pl.Series) -> tuple[pl.Series, int]:
     """Remove control characters other than white space."""
-    return where_needed(text, text.str.contains(CONTROLS), lambda rows: rows.str.replace_all(CONTROLS, ""))
+    return where_needed(text, _rows_with(text, _controls), lambda rows: rows.str.replace_all(CONTROLS, ""))
+
+
+def _rows_with(text: pl.Series, find: Callable[[Bytes], Ints]) -> pl.Series:
+    """Return the rows in which ``find`` (of a piece of the column's bytes, to places in it) sees something."""
+    data, offsets = text_buffers(text)
+    found = np.zeros(len(text), dtype=np.bool_)
+    for start in range(int(offsets[0]), int(offsets[-1]), _BLOCK):
+        places = find(data[start : min(start + _BLOCK + 3, offsets[-1])])  # the last character may reach into the next block
+        found[np.searchsorted(offsets, places + start, side="right") - 1] = True
+    return pl.Series(found)
+
+
+def _nfc_relevant(data: Bytes) -> Ints:
+    """Return where characters begin that NFC may change: none of them below U+0300, few of them in plain text."""
+    places = np.flatnonzero(data[:_BLOCK] >= _FIRST_LEAD)
+    return places[_relevant()[code_points(data, places)]]
+
+
+def _controls(data: Bytes) -> Ints:
+    own = data[:_BLOCK]
+    plain = (own < 9) | ((own - np.uint8(14)) < 18) | (own == 0x7F)
+    plain[:-1] |= (own[:-1] == 0xC2) & (own[1:] < 0xA0) & (own[1:] != 0x85)
+    places = np.flatnonzero(plain)
+    if len(own) and own[-1] == 0xC2:
+        places = np.append(places, len(own) - 1)  # perhaps: the other half is in the next block
+    marks = np.flatnonzero(own == 0xEF)
+    return np.concatenate([places, marks[code_points(data, marks) == 0xFEFF]])
+
+
+@functools.cache
+def _relevant() -> np.ndarray[Any, np.dtype[np.bool_]]:
+    table = np.zeros(0x110000, dtype=np.bool_)
+    for item in NFC_RELEVANT.split():
+        first, _, last = item.partition("-")
+        table[int(first, 16) : int(last or first, 16) + 1] = True
+    return table

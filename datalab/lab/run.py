@@ -141,8 +141,8 @@ def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSumma
         )
     face.say(f"{pipeline.name}: writing the candidate")
     candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, begun.after)
-    folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.checks_in_short}).encode())
-    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, begun.started)
+    folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.all_checks}).encode())
+    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.all_checks, begun.started)
 
 
 def known(lab: Lab, begun: Begun) -> RunSummary | None:

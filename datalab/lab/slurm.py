@@ -17,7 +17,7 @@ from datalab.model.settings import Settings
 _TIME = re.compile(r"[0-9]+(:[0-9]{1,2}){0,2}|[0-9]+-[0-9]{1,2}(:[0-9]{1,2}){0,2}")
 _MEMORY = re.compile(r"[0-9]+[KMGT]?")
 _WORD = re.compile(r"[A-Za-z0-9_.,@:+-]+")
-_EXTRA = re.compile(r"--?[A-Za-z][ -~]*")
+_EXTRA = re.compile(r"--[a-z][ -~]*")
 _WARNING_SECONDS = 60
 
 

@@ -50,7 +50,7 @@ def test_shards_that_are_all_killed_are_started_again(folder, undisturbed):
 
 def test_the_finish_works_off_whatever_is_missing_and_tells_the_ledger_in_order(folder, undisturbed):
     said(folder, "run", "slow", "--prepare")
-    only = Running(folder, "run", "slow", "--shard", "1/2")
+    only = Running(folder, "run", "slow", "--shard", "0/2")
     assert only.until(lambda: only.receipts() >= 7)
     only.kill()
     assert same(said(folder, "run", "slow", "--finish"), undisturbed)

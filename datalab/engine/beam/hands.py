@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.plan import Stage
 from datalab.engine.pool import Pool
 from datalab.engine.task import Task
 
@@ -25,28 +26,36 @@ _IDLE: list[Hand] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What a part may take, as in `datalab.engine.pool.Pool`."""
+class Terms:
+    """What a worker process is started with, as in `datalab.engine.pool.Pool`.
 
+    Plain values: nothing of a plan, its steps and their modules is loaded into a Beam worker, which other plans use too.
+    """
+
+    folder: RunFolder
+    stages: tuple[Stage, ...]
+    labels: tuple[str, ...]
     memory_mb: int
     attempts: int
     part_seconds: float
+    path: tuple[str, ...]
 
 
 class Hand:
     """One worker process, led by a thread of its own: a worker process ends with the thread that started it."""
 
-    def __init__(self, folder: RunFolder, limits: Limits) -> None:
-        self.key = (folder.root, limits)
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
         self.since = time.monotonic()
         self._thread = ThreadPoolExecutor(1, "datalab-hand")
         self._pool = Pool(
-            folder.load_plan(),
-            folder,
+            terms,
+            terms.folder,
             workers=1,
-            memory_mb=limits.memory_mb,
-            attempts=limits.attempts,
-            part_seconds=limits.part_seconds,
+            memory_mb=terms.memory_mb,
+            attempts=terms.attempts,
+            part_seconds=terms.part_seconds,
+            path=terms.path,
         )
 
     def work(self, task: Task) -> None:
@@ -60,14 +69,14 @@ class Hand:
 
 
 @contextmanager
-def hand(folder: RunFolder, limits: Limits) -> Iterator[Hand]:
-    """Lend a worker process for the plan in ``folder``; start one when none is idle."""
+def hand(terms: Terms) -> Iterator[Hand]:
+    """Lend a worker process on these terms; start one when none is idle."""
     dismiss(idle=_KEPT_SECONDS)
     with _LOCK:
-        found = next((one for one in _IDLE if one.key == (folder.root, limits)), None)
+        found = next((one for one in _IDLE if one.terms == terms), None)
         if found:
             _IDLE.remove(found)
-    taken = found or Hand(folder, limits)
+    taken = found or Hand(terms)
     try:
         yield taken
     except BaseException:
@@ -83,7 +92,7 @@ def dismiss(root: Path | None = None, *, idle: float = 0.0) -> None:
     """End the worker processes that are idle for ``idle`` seconds: those for the run folder ``root``, or all."""
     now = time.monotonic()
     with _LOCK:
-        ended = [one for one in _IDLE if root in (None, one.key[0]) and now - one.since >= idle]
+        ended = [one for one in _IDLE if root in (None, one.terms.folder.root) and now - one.since >= idle]
         _IDLE[:] = [one for one in _IDLE if one not in ended]
     for one in ended:
         one.close()

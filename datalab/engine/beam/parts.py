@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import apache_beam as beam
 
-from datalab.engine.beam.hands import Limits, hand
+from datalab.engine.beam.hands import Terms, hand
 from datalab.engine.folder import RunFolder
 from datalab.engine.process import unexpected
 from datalab.engine.task import Task
@@ -22,11 +21,13 @@ from datalab.errors import DatalabError
 class Errand:
     """One Beam job. ``name`` is its folder in the run folder: there a failure is left, and there it is told to stop."""
 
-    folder: RunFolder
     name: str
-    limits: Limits
-    path: tuple[str, ...]
-    """Where the caller finds modules; the steward's pipelines are among them."""
+    terms: Terms
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder."""
+        return self.terms.folder
 
     @property
     def stopped(self) -> Path:
@@ -51,8 +52,7 @@ class Errand:
         if self.stopped.exists() or self.folder.others_receipt(task.stage, task.part):  # a runner may try again
             return
         try:
-            sys.path += [place for place in self.path if place not in sys.path]
-            with hand(self.folder, self.limits) as one:
+            with hand(self.terms) as one:
                 one.work(task)
         except DatalabError as error:
             self.fail(error)

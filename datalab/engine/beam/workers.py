@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from datalab.engine.beam.hands import Limits, dismiss
+from datalab.engine.beam.hands import Terms, dismiss
 from datalab.engine.beam.runners import find_runner
 from datalab.engine.beam.worker_pool import WorkerPool
 from datalab.engine.folder import RunFolder
@@ -51,6 +51,15 @@ class BeamWorkers:
         self._options = dict(options or {})
         self._runner.check(self._options)
         self._pool: WorkerPool | None = None
+        self._terms = Terms(
+            folder=folder,
+            stages=plan.stages,
+            labels=plan.labels,
+            memory_mb=settings.worker_memory_mb,
+            attempts=settings.attempts,
+            part_seconds=settings.part_seconds,
+            path=_own_path(),
+        )
 
     def __enter__(self) -> Self:
         _open_beam()
@@ -88,9 +97,7 @@ class BeamWorkers:
         """Run one job for what is missing; return how it failed, "" when it did not."""
         from datalab.engine.beam.parts import Errand
 
-        settings = self._settings
-        limits = Limits(settings.worker_memory_mb, settings.attempts, settings.part_seconds)
-        errand = Errand(self._folder, f"{_FOLDER}/{secrets.token_hex(6)}", limits, tuple(sys.path))
+        errand = Errand(f"{_FOLDER}/{secrets.token_hex(6)}", self._terms)
         job = _Job(self._arguments(next(iter(missing.values()))), errand, list(missing.values()))
         job.start()
         try:
@@ -193,6 +200,12 @@ class _Job:
             self.failed = f"{type(error).__name__}: {_first_line(error)}"
         finally:
             self._done.set()
+
+
+def _own_path() -> tuple[str, ...]:
+    """Return where modules are found here beside Python's own: the steward's pipelines are among them."""
+    places = [str(Path(place or ".").resolve()) for place in sys.path]
+    return tuple(place for place in places if not place.startswith((sys.prefix, sys.base_prefix)))
 
 
 def _harnesses() -> set[int]:

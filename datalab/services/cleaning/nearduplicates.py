@@ -95,8 +95,10 @@ def _evidence(texts: pl.DataFrame, place: Array, sets: ShingleSets) -> pl.DataFr
     """Return identity, ``weight``, ``set`` and rank of the texts at ``place``."""
     sizes = np.diff(sets.offsets)[place]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    wanted = np.arange(offsets[-1]) + np.repeat(sets.offsets[place] - offsets[:-1], sizes)
-    packed = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(sets.values[wanted], pa.uint32()))
+    chosen = np.zeros(len(sets.seals), dtype=np.bool_)
+    chosen[place] = True
+    values = sets.values[np.repeat(chosen, np.diff(sets.offsets))]
+    packed = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values, pa.uint32()))
     ranks = [RANK] if RANK in texts.columns else []
     return texts.select(
         *IDENTITY, pl.Series("weight", sizes.astype(np.uint32)), pl.Series("set", packed, dtype=pl.List(pl.UInt32)), *ranks

@@ -72,7 +72,7 @@ class Sample(KeyedStep):
 
     def reduce(self, keys: pl.DataFrame, context: Context) -> pl.DataFrame:
         """Return those that can still be drawn."""
-        return self._best(keys.select(_DRAWN))
+        return self._best(keys.select(list(_DRAWN)))
 
     def settle(self, findings: Iterable[pl.DataFrame], context: Context) -> pl.DataFrame:
         """Return the last row that is drawn of each value that has more than enough."""
