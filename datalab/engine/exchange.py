@@ -198,7 +198,7 @@ def verdicts_of_part(folder: RunFolder, files: Sequence[str], part: int) -> pl.D
     """Return the verdicts for one part in the order of its rows, each row once, from the files that hold them by part."""
     verdicts = pl.concat([read_batch(folder.path(name), part) for name in files])
     _, first = np.unique(packed(verdicts), return_index=True)
-    return verdicts[first]
+    return verdicts.select(pl.all().gather(first))
 
 
 def _verdicts(frame: pl.DataFrame) -> pl.DataFrame:
