@@ -9,6 +9,10 @@ import click
 from datalab.cli.output import ConsoleFace, actor_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datalab.engine.engines import Engine
+    from datalab.model.settings import Settings
     from datalab.model.summary import RunSummary
 
 
@@ -52,41 +56,33 @@ def command(
     On a cluster: --prepare on the login node, --shard 0/4 to 3/4 on four nodes, --finish where the ledger is. The nodes share
     the lab's folder and nothing else. datalab slurm script NAME writes this as a job.
     """
+    from datalab.engine.engines import chosen
+
     if prepare + finish + bool(shard) > 1:
         raise click.UsageError("choose one of --prepare, --shard and --finish")
-    if (engine or runner or runner_options) and (prepare or shard or finish):
-        raise click.UsageError(
-            "--prepare, --shard and --finish are the local engine's, on several machines: leave --engine out"
-        )
+    if (engine or runner or runner_options) and (prepare or shard):
+        raise click.UsageError("--engine and --runner are for a whole run: shards are worked off by local workers")
     if shard:
         _work_share(name, shard, patience, as_json)
     elif prepare:
         _prepare(name, actor, as_json)
     else:
-        _run(name, actor, as_json, finish, (engine, runner, _pairs(runner_options)))
+        _run(name, actor, as_json, finish, lambda settings: chosen(settings, engine, runner, _pairs(runner_options)))
 
 
-def _run(name: str, actor: str, as_json: bool, finish: bool, wanted: tuple[str, str, dict[str, str]]) -> None:
-    from datalab.engine.engines import chosen
+def _run(name: str, actor: str, as_json: bool, finish: bool, choose: Callable[[Settings], Engine]) -> None:
     from datalab.lab import open_lab, run_pipeline
     from datalab.lab.pipelines import find_pipeline
     from datalab.lab.prepared import finish_run
 
     with open_lab(actor=actor) as lab, ConsoleFace(quiet=as_json) as face:
+        on = choose(lab.settings)
         pipeline = find_pipeline(name, lab.settings)
-        if finish:
-            summary = finish_run(lab, pipeline, face)
-        else:
-            summary = run_pipeline(pipeline, lab=lab, face=face, engine=chosen(lab.settings, *wanted))
+        summary = finish_run(lab, pipeline, face, on) if finish else run_pipeline(pipeline, lab=lab, face=face, engine=on)
     if as_json:
         print_json(summary.as_json())
     else:
         show_summary(summary)
-
-
-def _pairs(options: tuple[str, ...]) -> dict[str, str]:
-    """Return ``NAME=VALUE`` arguments by name; a name alone is a flag."""
-    return {name.lstrip("-"): value for name, _, value in (option.partition("=") for option in options)}
 
 
 def _prepare(name: str, actor: str, as_json: bool) -> None:
@@ -121,6 +117,11 @@ def _work_share(name: str, shard: str, patience: float, as_json: bool) -> None:
     click.echo(f"worked     {share.worked} parts, {share.taken_over} of them taken over from other shards")
     click.echo(f"found      {share.found} parts done by others, or earlier")
     click.echo(f"next       datalab run {name} --finish, once, when the shards have ended")
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    """Return ``NAME=VALUE`` arguments by name; a name alone is a flag."""
+    return {name.lstrip("-"): value for name, _, value in (option.partition("=") for option in options)}
 
 
 def show_summary(summary: RunSummary) -> None:

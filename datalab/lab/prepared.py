@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from datalab.engine.drive import Executed
+from datalab.engine.engines import Engine
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.intake import take_in_references
 from datalab.errors import UsageError
 from datalab.lab.acquire import Acquired
 from datalab.lab.lab import Lab
-from datalab.lab.run import Begun, alone, begin, conclude, known, plan_facts, work
+from datalab.lab.run import Begun, alone, begin, carry_on, conclude, known, start, work
 from datalab.lab.watch import Face
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
@@ -39,10 +39,9 @@ def prepare_run(lab: Lab, pipeline: Pipeline, face: Face) -> Begun:
     """Acquire and plan ``pipeline``, and keep both in the run folder for `load_prepared`; raise as `datalab.lab.run.begin` does."""
     begun = begin(lab, pipeline, face)
     with alone(begun, face):
-        begun.folder.save_plan(begun.plan)
+        start(lab, begun)
         take_in_references(begun.plan, begun.folder)
         begun.folder.write(_ACQUIRED, pickle.dumps(_Kept(begun.acquired, begun.after, time.time(), _libraries()), protocol=5))
-    lab.record("plan.made", begun.plan.id, plan_facts(begun.plan))
     with writing(_pointer(lab.home, pipeline.name)) as temporary:
         temporary.write_text(json.dumps({"plan": begun.plan.id, "fingerprint": pipeline.fingerprint}), encoding="utf-8")
     return begun
@@ -70,18 +69,30 @@ def load_prepared(settings: Settings, pipeline: Pipeline) -> Begun:
     return Begun(kept.acquired, plan, folder, kept.after, time.perf_counter() - max(0.0, time.time() - kept.at))
 
 
-def finish_run(lab: Lab, pipeline: Pipeline, face: Face) -> RunSummary:
+def finish_run(lab: Lab, pipeline: Pipeline, face: Face, engine: Engine | None = None) -> RunSummary:
     """Work off what is still missing of a prepared run, tell the ledger in the order of stages and parts, judge, write the candidate.
 
     Raises as `datalab.lab.run.run_pipeline` does. It needs no network.
     """
     begun = load_prepared(lab.settings, pipeline)
+    if not any(lab.ledger.events(subject=begun.plan.id, type="plan.made")):
+        raise UsageError(
+            "this ledger does not know the prepared run: it is not the one that was open when it was prepared",
+            where=f"pipeline {pipeline.name} on {platform.node()}",
+            next="finish on the machine where it was prepared, or let [ledger] url lead to the same ledger",
+        )
     with alone(begun, face):
         standing = known(lab, begun)
         if standing:
             return standing
-        executed: Executed = work(lab, begun, face)
+        executed = carry_on(lab, begun, face, engine) if _open(lab, begun) else work(lab, begun, face, engine)
         return conclude(lab, begun, executed, face)
+
+
+def _open(lab: Lab, begun: Begun) -> bool:
+    """Whether the start that the preparation told the ledger still waits for its end."""
+    told = [event.type for event in lab.ledger.events(subject=begun.plan.id, after=begun.after)]
+    return "run.started" in told and "gate.decided" not in told
 
 
 def _pointer(home: Path, name: str) -> Path:

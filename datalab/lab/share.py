@@ -12,6 +12,7 @@ from datalab.engine.engines import Engine, workers_for
 from datalab.engine.pool import usable_cores
 from datalab.engine.signs import Lookout, Member, Sign
 from datalab.lab.prepared import load_prepared
+from datalab.lab.run import still_landed
 from datalab.lab.watch import Face, ProgressWatcher
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
@@ -51,6 +52,7 @@ def work_share(settings: Settings, pipeline: Pipeline, member: Member, face: Fac
     """
     begun = load_prepared(settings, pipeline)
     plan, folder = begun.plan, begun.folder
+    still_landed(begun.acquired)
     started = time.perf_counter()
     face.say(f"{pipeline.name}: shard {member} of {len(plan.stages)} stages")
     with (

@@ -17,7 +17,7 @@ from datalab.model.settings import Settings
 _TIME = re.compile(r"[0-9]+(:[0-9]{1,2}){0,2}|[0-9]+-[0-9]{1,2}(:[0-9]{1,2}){0,2}")
 _MEMORY = re.compile(r"[0-9]+[KMGT]?")
 _WORD = re.compile(r"[A-Za-z0-9_.,@:+-]+")
-_EXTRA = re.compile(r"--?[A-Za-z][ -~]*")
+_EXTRA = re.compile(r"--[a-z][ -~]*")
 _WARNING_SECONDS = 60
 
 
@@ -79,12 +79,12 @@ def array_script(name: str, settings: Settings, request: Request, config: Path |
         *(f"#SBATCH {option}" for option in options if option),
         "#",
         f"# Works off the prepared run of {name}: task I of the array does shard I of {request.shards}. The tasks meet in the lab's",
-        "# folder only, may start in any order, be killed and be submitted again: sbatch --array=2 THIS_SCRIPT",
+        "# folder only, may start in any order, be killed and be submitted again: sbatch --array=I THIS_SCRIPT",
         "# To finish in a job:   sbatch --array=0 --dependency=afterany:JOBID THIS_SCRIPT finish",
         f"# To finish by hand:    datalab run {name} --finish",
         "set -euo pipefail",
         "umask 077",
-        *request.setup,
+        *(["set +u  # what modules load is rarely ready for it", *request.setup, "set -u"] if request.setup else []),
         f"cd {shlex.quote(str(settings.root))}",
         *([f"export DATALAB_CONFIG={shlex.quote(str(config))}"] if config else []),
         f"export DATALAB_HOME={shlex.quote(str(settings.path(settings.home)))}",

@@ -111,9 +111,11 @@ def test_no_worker_outlives_a_parent_that_is_killed_even_when_it_hangs(folder):
 
 
 def test_a_run_that_takes_more_than_two_seconds_says_how_it_goes(folder):
-    answer = process(folder, "run", "slow")
+    recipe = folder / "pipelines" / "museum.py"
+    recipe.write_text(recipe.read_text() + 'slower = made("slower", pause(seconds=0.4), part_rows=40)\n')
+    answer = process(folder, "run", "slower")
     assert answer.code == 0, answer.err
     lines = [line for line in answer.err.splitlines() if line.startswith("  map: ")]
     assert lines, answer.err
     assert any(re.search(r"[0-9]+ of [0-9]+ \([0-9,]+ rows/s, [0-9.]+ MB/s", line) for line in lines), lines
-    assert any("dropped (missing 4" in line for line in answer.err.splitlines()), answer.err
+    assert any("too-many-fields 2" in line for line in lines), "and what is left out, by reason"

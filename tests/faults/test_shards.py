@@ -50,7 +50,7 @@ def test_shards_that_are_all_killed_are_started_again(folder, undisturbed):
 
 def test_the_finish_works_off_whatever_is_missing_and_tells_the_ledger_in_order(folder, undisturbed):
     said(folder, "run", "slow", "--prepare")
-    only = Running(folder, "run", "slow", "--shard", "1/2")
+    only = Running(folder, "run", "slow", "--shard", "0/2")
     assert only.until(lambda: only.receipts() >= 7)
     only.kill()
     assert same(said(folder, "run", "slow", "--finish"), undisturbed)
@@ -60,6 +60,10 @@ def test_the_finish_works_off_whatever_is_missing_and_tells_the_ledger_in_order(
     ]
     assert [stage for stage, _ in told] == sorted(stage for stage, _ in told)
     assert process(folder, "ledger", "verify").code == 0
+    assert [(event["type"], event["actor"]) for event in events if event["type"] == "run.started"] == [
+        ("run.started", "Sam Steward")
+    ], "it starts when it is prepared, and once"
+    assert [item["status"] for item in json.loads(process(folder, "runs", "--json").out)] == ["passed"]
     again = said(folder, "run", "slow", "--finish")
     assert (again["status"], again["digest"]) == ("unchanged", undisturbed[0]["digest"])
 
@@ -130,5 +134,9 @@ def test_a_changed_pipeline_a_missing_preparation_and_a_wrong_share_are_said_pla
         assert answer.code == 2
         assert "changed since it was prepared" in answer.err
     assert process(folder, "run", "slow", "--shard", "2/2").code == 2
+    recipe.write_text(recipe.read_text().replace("seconds=0.09", "seconds=0.08"))
+    elsewhere = process(folder, "run", "slow", "--finish", DATALAB_LEDGER_URL=f"sqlite:///{folder}/another.sqlite")
+    assert elsewhere.code == 2
+    assert "does not know the prepared run" in elsewhere.err
     assert process(folder, "run", "slow", "--shard", "0/2", "--finish").code == 2
     assert any((folder / ".datalab" / "runs").iterdir())
