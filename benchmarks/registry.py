@@ -16,15 +16,15 @@ SUITES = ("connectors", "engine")
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much work a comparison may do: ``quick`` is for trying it, its figures are not kept. ``say`` tells how far it is."""
+    """How much work a comparison may do: ``quick`` is for trying it, its figures are not kept. ``say`` tells how far it is.
+
+    ``files`` is how many of the corpus's six files to work on.
+    """
 
     quick: bool
+    pairs: int
+    files: int
     say: Callable[[str], None]
-
-    @property
-    def pairs(self) -> int:
-        """Return how many pairs to measure."""
-        return 1 if self.quick else 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.corpus.build import CACHE
+from benchmarks.pairwise import fallen
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from datalab.engine.engines import Engine
     from datalab.model.step import Step
 
 PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
@@ -44,6 +46,7 @@ def run(
     part_rows: int = 32_768,
     minimum_words: int = 50,
     check: bool = False,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Do what ``datalab run`` does, in a new lab: attestation, landing, parts, receipts, sidecars, ledger, gate, candidate, report."""
     from datalab import Pipeline, Purpose, Release, Source
@@ -67,7 +70,7 @@ def run(
             release=Release(licence="CC0-1.0", description="Measured and thrown away"),
         )
         with open_lab(Settings(root=root, actor="Benchmark", workers=workers)) as lab:
-            summary = run_pipeline(pipeline, lab=lab)
+            summary = run_pipeline(pipeline, lab=lab, engine=engine)
         rows = summary.rows
         kept = sorted(Path(summary.candidate).glob("data/*/*.parquet"))
         return {
@@ -84,13 +87,13 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from datalab.model.step import IDENTITY, ROW, SOURCE, KeyedStep, MapStep
+    from datalab.model.step import IDENTITY, ROW, SOURCE, MapStep, PairStep
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     chain = steps(stages)
     context: Any = None  # none of these steps asks for it
-    first = next((place for place, step in enumerate(chain) if isinstance(step, KeyedStep)), len(chain))
+    first = next((place for place, step in enumerate(chain) if isinstance(step, PairStep)), len(chain))
     rows_in = 0
     with workplace() as root:
         frames, keys = [], []
@@ -107,16 +110,15 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
                     assert isinstance(step, MapStep)
                     frame = _kept(step.apply(frame, context))
                 if first < len(chain):
-                    keyed = chain[first]
-                    assert isinstance(keyed, KeyedStep)
-                    keys.append(keyed.keys(frame, context))
+                    pairing = chain[first]
+                    assert isinstance(pairing, PairStep)
+                    keys.append(pairing.keys(frame, context))
                 frames.append(frame)
             rows_in += start
         if keys:
-            keyed = chain[first]
-            assert isinstance(keyed, KeyedStep)
-            found = keyed.reduce(pl.concat(keys).sort("key", *IDENTITY, maintain_order=True), context)
-            gone = keyed.settle([found], context)
+            pairing = chain[first]
+            assert isinstance(pairing, PairStep)
+            gone = fallen(pairing, keys)
             frames = [frame.join(gone, on=list(IDENTITY), how="anti", maintain_order="left") for frame in frames]
         written = []
         for number, frame in enumerate(frames):
@@ -150,5 +152,6 @@ def content(paths: Sequence[Path]) -> str:
 @contextmanager
 def workplace() -> Iterator[Path]:
     """Give a folder on the disk that holds the corpus, removed at the end."""
+    CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
         yield Path(folder)

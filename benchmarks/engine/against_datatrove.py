@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.compare import compared, installed
-from benchmarks.measure import Command, run_pairs
+from benchmarks.peers.against import against
 from benchmarks.registry import Scale
 from benchmarks.row import Goal, Row
 
@@ -26,20 +25,4 @@ _NOTE = (
 
 def measure(scale: Scale) -> Iterator[Row]:
     """Run both chains by turns over the same files."""
-    from benchmarks.corpus import corpus
-    from benchmarks.corpus.build import CACHE
-    from benchmarks.peers import peers_python
-    from benchmarks.textchain import PACKAGES
-
-    python = peers_python()
-    data = corpus(1) if scale.quick else corpus()
-    files = [str(path) for path in data.files]
-    pairs = run_pairs(
-        Command("benchmarks.textchain:run", {"files": files}),
-        Command("benchmarks.peers.datatrove_chain:run", {"files": files, "scratch": str(CACHE)}, python=python),
-        scale.pairs,
-        scale.say,
-    )
-    kept = {"kept": f"{pairs.ours[0].result['kept']:,} / {pairs.theirs[0].result['kept']:,}"}
-    peers = installed(("datatrove", "spacy", "ftfy", "fasttext-numpy2-wheel"), python)
-    yield compared(GOALS[0], pairs, packages=PACKAGES, versions=peers, data=data.as_data(), note=_NOTE, more=kept)
+    yield against("datatrove_chain", GOALS[0], scale, peers=("datatrove", "spacy", "ftfy", "fasttext-numpy2-wheel"), note=_NOTE)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from datalab.cli.leash import leashed
 from datalab.errors import MissingExtra, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ def _dagster(settings: Settings, home: Path, host: str, port: int) -> Iterator[s
     # Dagster would like "dg dev" to be used, which needs a developer's package.
     quiet = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:Function `dev_command` is superseded"]))
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": quiet}
-    # Its own process group: Ctrl-C reaches us first, and one signal to the group ends whatever is left.
-    process = subprocess.Popen(arguments, cwd=settings.root, env=environment, start_new_session=True)
+    # Its own process group: Ctrl-C reaches us first, and one signal to the group ends whatever is left. Its leash: where
+    # we are killed and can say nothing, the kernel asks it to end.
+    process = subprocess.Popen(leashed(arguments), cwd=settings.root, env=environment, start_new_session=True)
     try:
         yield process
     finally:

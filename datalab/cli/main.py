@@ -12,11 +12,14 @@ from typing import Any
 
 import click
 
+from datalab.cli.interrupt import how_to_resume, interruptible
+
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
     "run": "Run a pipeline to a candidate.",
+    "slurm": "Write the Slurm job that works a run off on many nodes.",
     "runs": "List the runs and what became of them.",
     "releases": "List candidates and releases.",
     "show": "Show one candidate or release.",
@@ -77,11 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
     os.umask(0o077)
     output = sys.stdout
     try:
-        result: Any = group.main(args=arguments, prog_name="datalab", standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("interrupted; a run can be resumed by running it again", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted; a run can be resumed by running it again", 130)
+        with interruptible():
+            result: Any = group.main(args=arguments, prog_name="datalab", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail(how_to_resume(sys.argv[1:] if arguments is None else arguments), 130)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from datalab.errors import NotFound
+from datalab.errors import NotFound, UsageError
 from datalab.model.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class WorkerContext:
     part: int
     plan: Plan
     folder: RunFolder
+    lent: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Of references that are not given whole, what this part asked for."""
 
     def secret(self, name: str) -> bytes:
         """Return a secret; it is read from its reference in this process and nowhere kept."""
@@ -31,6 +34,14 @@ class WorkerContext:
 
     def reference(self, name: str) -> pl.DataFrame:
         """Return a reference table of the pipeline."""
+        if name in self.lent:
+            return self.lent[name]
+        if name in self.plan.exchanged:
+            raise UsageError(
+                f"reference {name!r} is too large to be given whole to every worker",
+                where=f"pipeline {self.plan.pipeline.name}",
+                next="join it with enrich.Join, or raise [engine] reference_mb if workers have the memory",
+            )
         if name not in self.plan.references:
             raise NotFound.among("reference", name, self.plan.references, where=f"pipeline {self.plan.pipeline.name}")
         return _reference(self.folder, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,15 @@ from typing import Any, Protocol
 from datalab.engine.exchange import partitions_for
 from datalab.engine.folder import RunFolder, disk_error
 from datalab.engine.intake import take_in_references
-from datalab.engine.plan import Plan, Stage, StageKind
+from datalab.engine.plan import Plan, Stage, StageKind, reference_bytes
+from datalab.engine.shuffle import shuffle_partitions
+from datalab.engine.splits import cut_shards
 from datalab.engine.task import Task
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
+from datalab.model.step import KeyedStep, LookupStep
+
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
 
 
 class Watcher(Protocol):
@@ -49,6 +55,8 @@ class Executed:
     fit: Receipt | None
     peak_bytes: int
     resumed: int
+    costs: Tally
+    """Rows, bytes and microseconds of processor time by step, over all parts (`Receipt.costs`)."""
 
 
 @dataclass(slots=True)
@@ -68,17 +76,26 @@ class _Run:
     rows: int = 0
     partitions: int = 1
     """Partitions of the exchange that the last pass wrote keys for."""
-    splits: list[list[int]] = field(default_factory=list)
+    bytes: int = 0
+    shuffled: int = 0
+    """Partitions that the last pass scattered the rows to, 0 where it kept their order."""
+    cuts: list[dict[str, Any]] = field(default_factory=list)
+    """Facts of each part that the cut into shards needs (`datalab.engine.splits.split_facts`)."""
     keys: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     verdicts: dict[str, Any] | None = None
     """Place of the keyed step that spoke last, and the files that hold its verdicts by part."""
+    entries: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    """Files that hold what the reference says to each part, for the step that the next pass begins with."""
     fitted: Receipt | None = None
     withheld: bool = False
     shards: list[Receipt] = field(default_factory=list)
     unique: list[dict[str, Any]] = field(default_factory=list)
     peak_bytes: int = 0
     resumed: int = 0
+    costs: Tally = field(default_factory=dict)
 
     @property
     def files(self) -> list[str]:
@@ -88,7 +105,8 @@ class _Run:
     def moved(self, receipts: Sequence[Receipt]) -> None:
         """Take over what a pass wrote as the input of the next."""
         self.inputs = [{"rows": receipt.files["rows"].path} for receipt in receipts]
-        self.splits = [receipt.facts.get("splits", []) for receipt in receipts]
+        self.cuts = [dict(receipt.facts) for receipt in receipts]
+        self.bytes = sum(receipt.files["rows"].bytes for receipt in receipts)
         self.rows = sum(receipt.rows.kept for receipt in receipts)
 
     def work(self, stage: Stage, details: Sequence[dict[str, Any]]) -> list[Receipt]:
@@ -109,6 +127,7 @@ class _Run:
         rows = Rows.together(receipt.rows for receipt in done)
         counts = add_tallies(receipt.counts for receipt in done)
         self.peak_bytes = max([self.peak_bytes, *(receipt.peak_bytes for receipt in done)])
+        self.costs = add_tallies([self.costs, *(receipt.costs for receipt in done)])
         self.stages.append((stage, rows, counts))
         self.watcher.total(stage, rows, counts)
         return done
@@ -121,7 +140,11 @@ class _Run:
 
 @contextlib.contextmanager
 def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the one lock of a plan: two faces may ask for the same run, one runs and the other then finds it done."""
+    """Hold the one lock of a plan: two faces may ask for the same run, one runs and the other then finds it done.
+
+    The lock spares work and is not needed for a right result. Where the filesystem has no locks (Lustre mounted without flock),
+    there is none.
+    """
     folder.create_root()
     with folder.path("lock").open("w") as stream:
         try:
@@ -129,6 +152,9 @@ def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
         except BlockingIOError:
             waiting()
             fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         folder.sweep()
         yield
 
@@ -157,6 +183,7 @@ def execute(
         fit=run.fitted,
         peak_bytes=run.peak_bytes,
         resumed=run.resumed,
+        costs=run.costs,
     )
 
 
@@ -169,26 +196,67 @@ def _intake(run: _Run, stage: Stage) -> None:
 
 
 def _map(run: _Run, stage: Stage) -> None:
-    run.partitions = partitions_for(run.rows)
+    run.partitions = _partitions(run, stage)
     detail: dict[str, Any] = {"partitions": run.partitions, "split": stage.number == run.plan.splitting}
+    if detail["split"]:
+        detail["shuffle"] = _scattered(run, run.rows)
     if run.verdicts is not None:
         detail["verdicts"] = run.verdicts
+    if run.answers:
+        detail["lookup"] = run.answers
     receipts = run.work(stage, [{**detail, **part} for part in run.inputs])
     run.keys = [receipt.files["keys"].path for receipt in receipts if "keys" in receipt.files]
+    run.evidence = [receipt.files["evidence"].path for receipt in receipts if "evidence" in receipt.files]
+    run.verdicts, run.answers = None, []
     run.moved(receipts)
 
 
+def _partitions(run: _Run, stage: Stage) -> int:
+    step = run.plan.pipeline.steps[stage.keyed] if stage.keyed is not None else None
+    if isinstance(step, LookupStep):
+        return max(partitions_for(run.rows), partitions_for(1, 2 * reference_bytes(run.plan.references[step.source])))
+    return partitions_for(run.rows, step.row_bytes) if isinstance(step, KeyedStep) else 1
+
+
+def _scattered(run: _Run, rows: int) -> int:
+    """Return into how many partitions ``rows`` rows to be released are scattered, and remember it."""
+    sampled = int(rows * run.plan.row_bytes.of(list(run.plan.schema_out)))
+    run.shuffled = shuffle_partitions(run.plan, max(run.bytes, sampled))
+    return run.shuffled
+
+
+def _reference(run: _Run, stage: Stage) -> None:
+    step = run.plan.pipeline.steps[stage.keyed or 0]
+    assert isinstance(step, LookupStep)
+    receipts = run.work(stage, [{"partitions": run.partitions}] * len(run.plan.references[step.source]))
+    run.entries = [ref.path for receipt in receipts for _, ref in sorted(receipt.files.items())]
+
+
 def _reduce(run: _Run, stage: Stage) -> None:
-    detail = {"keys": run.keys, "parts": [part[:3] for part in run.parts]}
+    lookup = isinstance(run.plan.pipeline.steps[stage.keyed or 0], LookupStep)
+    detail: dict[str, Any] = {"keys": run.keys, "parts": [part[:3] for part in run.parts]}
+    if lookup:
+        detail["entries"] = run.entries
     receipts = run.work(stage, [detail] * run.partitions if run.keys else [])
     run.findings = [receipt.files["findings"].path for receipt in receipts]
-    run.verdicts = {"keyed": stage.keyed, "files": run.findings} if run.keys else None
+    if lookup:
+        run.answers = run.findings
+    else:
+        run.verdicts = {"keyed": stage.keyed, "files": run.findings} if run.keys else None
+
+
+def _confirm(run: _Run, stage: Stage) -> None:
+    detail = {"findings": run.findings, "evidence": run.evidence, "parts": [part[:3] for part in run.parts]}
+    receipts = run.work(stage, [detail] * len(run.parts) if run.findings else [])
+    run.findings = [receipt.files["findings"].path for receipt in receipts]
 
 
 def _settle(run: _Run, stage: Stage) -> None:
-    detail = {"findings": run.findings, "parts": [part[:3] for part in run.parts]}
+    detail = {"findings": run.findings, "evidence": run.evidence, "parts": [part[:3] for part in run.parts]}
     receipts = run.work(stage, [detail] if run.parts else [])
-    run.verdicts = {"keyed": stage.keyed, "files": [receipts[0].files["verdicts"].path]} if receipts else None
+    run.verdicts = (
+        {"keyed": stage.keyed, "files": [receipts[0].files["verdicts"].path], **receipts[0].facts} if receipts else None
+    )
 
 
 def _fit(run: _Run, stage: Stage) -> None:
@@ -200,12 +268,19 @@ def _fit(run: _Run, stage: Stage) -> None:
 def _generate(run: _Run, stage: Stage) -> None:
     assert run.fitted is not None
     size, total = run.plan.pipeline.part_rows, run.fitted.facts["total"]
-    run.moved(run.work(stage, [{"start": start, "count": min(size, total - start)} for start in range(0, total, size)]))
+    detail = {"shuffle": _scattered(run, total)}
+    starts = range(0, total, size)
+    run.moved(run.work(stage, [{"start": start, "count": min(size, total - start), **detail} for start in starts]))
+
+
+def _shuffle(run: _Run, stage: Stage) -> None:
+    detail = {"rows": run.files, "partitions": run.shuffled}
+    run.moved(run.work(stage, [detail] * run.shuffled if run.files else []))
 
 
 def _shards(run: _Run, stage: Stage) -> None:
     run.partitions = partitions_for(run.rows)
-    run.shards = run.work(stage, _shard_details(run))
+    run.shards = run.work(stage, cut_shards(run.plan, run.files, run.cuts, run.partitions))
     run.keys = [receipt.files["keys"].path for receipt in run.shards if "keys" in receipt.files]
 
 
@@ -218,36 +293,20 @@ _STAGES: dict[StageKind, Callable[[_Run, Stage], None]] = {
     StageKind.INTAKE: _intake,
     StageKind.MAP: _map,
     StageKind.REDUCE: _reduce,
+    StageKind.REFERENCE: _reference,
+    StageKind.CONFIRM: _confirm,
     StageKind.SETTLE: _settle,
     StageKind.FIT: _fit,
     StageKind.GENERATE: _generate,
+    StageKind.SHUFFLE: _shuffle,
     StageKind.SHARDS: _shards,
     StageKind.UNIQUE: _unique,
 }
 
 
-def _shard_details(run: _Run) -> list[dict[str, Any]]:
-    """Cut every split into shards of ``rows_per_shard`` rows, in the order of the parts."""
-    size = run.plan.pipeline.release.rows_per_shard
-    details: list[dict[str, Any]] = []
-    for place, split in enumerate(run.plan.pipeline.splits.shares):
-        number, room = -1, 0
-        for name, counts in zip(run.files, run.splits, strict=True):
-            first, left = 0, counts[place]
-            while left:
-                if not room:
-                    number, room = number + 1, size
-                    shard = {"split": split, "place": place, "number": number, "pieces": [], "partitions": run.partitions}
-                    details.append(shard)
-                taken = min(left, room)
-                details[-1]["pieces"].append([name, first, taken])
-                first, left, room = first + taken, left - taken, room - taken
-    return details
-
-
 def _account(run: _Run) -> Rows:
     """Add the whole run up and check that every stage got exactly what the one before it kept (law 1)."""
-    moving = (StageKind.INTAKE, StageKind.MAP, StageKind.FIT, StageKind.GENERATE, StageKind.SHARDS)
+    moving = (StageKind.INTAKE, StageKind.MAP, StageKind.FIT, StageKind.GENERATE, StageKind.SHUFFLE, StageKind.SHARDS)
     counted = [(stage, rows) for stage, rows, _ in run.stages if stage.kind in moving]
     for (before, had), (stage, got) in pairwise(counted):
         expected = 0 if stage.kind == StageKind.GENERATE else had.kept

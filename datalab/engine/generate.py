@@ -58,7 +58,7 @@ def fit(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def generate(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Generate one part of synthetic rows. ``detail``: ``start``, ``count``. Their origin is the model, never a person."""
+    """Generate one part of synthetic rows. ``detail``: ``start``, ``count``, ``shuffle`` (partitions, or 0). Their origin is the model, never a person."""
     started = time.perf_counter()
     step, label = _step(plan, task)
     fitted: Fitted = pickle.loads(folder.path(_MODEL).read_bytes())  # noqa: S301 - our own file in a 0700 folder
@@ -69,14 +69,14 @@ def generate(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     frame = frame.with_columns(
         pl.lit(len(plan.inputs), pl.UInt32).alias(SOURCE), pl.int_range(start, start + count, dtype=pl.UInt64).alias(ROW)
     )
-    ref, splits = write_splits(folder, f"rows/{task.stage:02d}/{task.part:06d}.arrow", frame, plan)
+    ref, facts = write_splits(folder, f"rows/{task.stage:02d}/{task.part:06d}.arrow", frame, plan, task.detail["shuffle"])
     receipt = Receipt(
         plan=plan.id,
         phase=task.stage,
         part=task.part,
         rows=Rows(generated=count, kept=count),
         files={"rows": ref},
-        facts={"splits": splits},
+        facts=facts,
         attempt=task.attempt,
     )
     return measured(receipt, started)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from datalab.engine.folder import RunFolder
+from datalab.engine.lookup import reference_frames
 from datalab.engine.parts import spans
 from datalab.engine.plan import Input, Plan
 from datalab.engine.records import tally, write_quarantine
@@ -30,11 +31,11 @@ def take_in(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Cut source object ``task.part`` into parts. The receipt's facts list them: source, first, last, rows; ``spans`` are read later."""
     started = time.perf_counter()
     source = plan.inputs[task.part]
-    found = spans(source.object.path, source.options, plan.part_rows)
+    found = spans(source, plan.schema_read, plan.part_rows)
     if found is not None:
-        cut = [[source.object.ordinal, span.first, span.first + span.rows - 1, span.rows] for span in found]
-        total = sum(span.rows for span in found)
-        facts = {"parts": cut, "spans": [[span.first_group, span.last_group, span.first, span.rows] for span in found]}
+        total = sum(count for _, count in found)
+        cut = [[source.object.ordinal, first, first + count - 1, count] for first, count in found]
+        facts = {"parts": cut, "spans": [list(span) for span in found]}
         rows = Rows(rows_in=total, kept=total)
         return measured(Receipt(plan.id, task.stage, task.part, rows, {}, facts=facts, attempt=task.attempt), started)
     return measured(_rewritten(plan, folder, task, source), started)
@@ -45,7 +46,7 @@ def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Rece
     options, schema = source.options, plan.schema_in
     if options.format in {"parquet", "arrow"}:  # these read single columns
         options = dataclasses.replace(options, columns=wanted)
-        schema = pl.Schema({name: schema[name] for name in wanted})
+        schema = plan.schema_read
     files: dict[str, FileRef] = {}
     parts: list[list[int]] = []
     faults: list[pl.DataFrame] = []
@@ -84,31 +85,25 @@ def _rewritten(plan: Plan, folder: RunFolder, task: Task, source: Input) -> Rece
 
 
 def take_in_references(plan: Plan, folder: RunFolder) -> None:
-    """Read the reference tables, whole, and keep them for the workers. A broken record in one is an error, not a quarantine."""
+    """Read the reference tables that are given whole, and keep them for the workers; the others are cut up by a stage of their own."""
     for name, inputs in plan.references.items():
         path = f"references/{name}.arrow"
-        if not folder.path(path).is_file():
+        if name not in plan.exchanged and not folder.path(path).is_file():
             folder.write_rows(path, pl.concat(list(_reference_frames(name, inputs))))
 
 
 def _reference_frames(name: str, inputs: tuple[Input, ...]) -> Iterator[pl.DataFrame]:
     rows = 0
     for item in inputs:
-        for chunk in read(item.object.path, item.options, batch_rows=65_536):
-            if chunk.faults:
-                raise ReadError(
-                    f"reference {name!r} has a broken record ({chunk.faults[0].code})",
-                    where=f"{item.object.name}, line {chunk.faults[0].line}",
-                    next="a reference must be whole: correct it, or name another distribution",
-                )
-            rows += chunk.frame.height
+        for frame in reference_frames(name, item):
+            rows += frame.height
             if rows > _REFERENCE_ROWS:
                 raise ReadError(
                     f"reference {name!r} has more than {_REFERENCE_ROWS} rows",
                     where=item.object.name,
-                    next="join the other way round: make the larger table the source",
+                    next="join it with enrich.Join and a smaller [engine] reference_mb, so that it is not given whole to every worker",
                 )
-            yield chunk.frame
+            yield frame
 
 
 def _fault_records(source: int, faults: tuple[Fault, ...]) -> pl.DataFrame:

@@ -62,7 +62,7 @@ class Search:
     def share(self, probe: Task) -> float:
         """Return the share of the part's rows that a probe tries."""
         start, stop = probe.detail["probe"]
-        return (stop - start) / max(1, len(self.rows))
+        return float(stop - start) / max(1, len(self.rows))
 
     def _probes(self, ranges: Sequence[tuple[int, int]]) -> Iterator[Task]:
         for start, stop in ranges:

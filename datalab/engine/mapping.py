@@ -10,17 +10,17 @@ import polars as pl
 from datalab.engine.apply import Batch, apply_steps
 from datalab.engine.columns import with_absent
 from datalab.engine.context import WorkerContext
-from datalab.engine.exchange import verdicts_of_part, write_keys
+from datalab.engine.exchange import judge, send_keys
 from datalab.engine.folder import RunFolder
+from datalab.engine.lookup import lending
 from datalab.engine.parts import read_part
 from datalab.engine.plan import Plan
 from datalab.engine.records import tally, write_drops, write_quarantine
 from datalab.engine.splits import write_splits
 from datalab.engine.task import Task
 from datalab.engine.worker import READ, WRITE, Costs, measured
-from datalab.errors import ConservationError
 from datalab.model.receipt import FileRef, Receipt, Rows
-from datalab.model.step import IDENTITY, ROW, KeyedStep, MapStep
+from datalab.model.step import IDENTITY, ROW, MapStep
 
 CRASH = "worker-crash"
 
@@ -28,8 +28,10 @@ CRASH = "worker-crash"
 def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Work one part through one map stage.
 
-    ``detail``: the input (`datalab.engine.parts.read_part`), ``verdicts`` ({``keyed``: place of the step, ``files``}, or absent), ``partitions`` (for keys),
-    ``split`` (true in the last pass), ``poison`` (row ordinals that crashed a worker), ``probe`` ([start, stop]: try only these rows).
+    ``detail``: the input (`datalab.engine.parts.read_part`), ``verdicts`` ({``keyed``: place of the step, ``files``, ``whole``: one table
+    for all parts}, or absent), ``lookup`` (files with the answers that the first step asked for, or absent), ``partitions`` (for keys),
+    ``split`` (true in the last pass), ``shuffle`` (then: partitions, 0 where rows keep their order), ``poison`` (row ordinals that
+    crashed a worker), ``probe`` ([start, stop]: try only these rows).
     """
     started = time.perf_counter()
     stage = plan.stages[task.stage]
@@ -45,25 +47,24 @@ def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     batch = Batch(with_absent(frame, schema), frozenset(schema) - frozenset(frame.columns), costs=costs)
     _set_poison_apart(plan, task, batch)
     if "verdicts" in task.detail:
-        _apply_verdicts(plan, folder, task, batch)
+        judge(plan, folder, task, batch, context)
     steps = [(plan.labels[place], plan.pipeline.steps[place], plan.bound[place]) for place in stage.steps]
-    apply_steps(batch, [(label, step, bound) for label, step, bound in steps if isinstance(step, MapStep)], context)
-    frame = batch.frame
-    name = f"{task.stage:02d}/{task.part:06d}"
+    apply_steps(
+        batch,
+        lending(folder, task, [(label, step, bound) for label, step, bound in steps if isinstance(step, MapStep)]),
+        context,
+    )
     files: dict[str, FileRef] = {}
     facts: dict[str, Any] = {}
     if stage.keyed is not None:
-        step = plan.pipeline.steps[stage.keyed]
-        assert isinstance(step, KeyedStep)
-        with costs.of(plan.labels[stage.keyed], frame):
-            keys = step.keys(frame, context)
-            if not _is_probe(task):
-                files["keys"] = write_keys(folder, f"keys/{name}.arrow", keys, task.detail["partitions"])
+        files = send_keys(plan, folder, task, batch, context)
+    frame = batch.frame
+    name = f"{task.stage:02d}/{task.part:06d}"
     if not _is_probe(task):
         with costs.of(WRITE, frame):
             frame = frame.select(*IDENTITY, *stage.writes)
             if task.detail.get("split"):
-                files["rows"], facts["splits"] = write_splits(folder, f"rows/{name}.arrow", frame, plan)
+                files["rows"], facts = write_splits(folder, f"rows/{name}.arrow", frame, plan, task.detail["shuffle"])
             else:
                 files["rows"] = folder.write_rows(f"rows/{name}.arrow", frame)
             records = {
@@ -104,19 +105,3 @@ def _set_poison_apart(plan: Plan, task: Task, batch: Batch) -> None:
         label = plan.labels[stage.steps[0]] if stage.steps else f"{task.stage:02d} {stage.kind}"
         bad = batch.frame[ROW].is_in(pl.Series(poison, dtype=pl.UInt64).implode())
         batch.quarantine(label, pl.select(pl.when(bad).then(pl.lit(CRASH)))["literal"])
-
-
-def _apply_verdicts(plan: Plan, folder: RunFolder, task: Task, batch: Batch) -> None:
-    verdicts = verdicts_of_part(folder, task.detail["verdicts"]["files"], task.part)
-    if _is_probe(task):
-        verdicts = verdicts.join(batch.frame.select(IDENTITY), on=list(IDENTITY), how="semi")
-    keyed = task.detail["verdicts"]["keyed"]
-    before = batch.frame.height
-    joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
-    batch.drop(plan.labels[keyed], joined["reason"])
-    if before - batch.frame.height != verdicts.height:
-        raise ConservationError(
-            f"{plan.labels[keyed]} names {verdicts.height} rows to drop, {before - batch.frame.height} of them are there",
-            where=f"part {task.part}",
-            next="its settle() must name each row once, and only rows it was given",
-        )

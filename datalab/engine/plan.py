@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from datalab.engine.columns import needed_columns
 from datalab.engine.lineage import ColumnOrigin, compose
-from datalab.engine.memory import RowBytes, fitting_rows, sample_rows
+from datalab.engine.memory import RowBytes, base_mb, fitting_rows, sample_rows
 from datalab.errors import SchemaError, UsageError
 from datalab.formats import ReadOptions, schema_of
 from datalab.model.agreement import SourceObject
 from datalab.model.canonical import describe, digest
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
-from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, MapStep
+from datalab.model.step import IDENTITY, Bound, GenerateStep, KeyedStep, LookupStep, MapStep, PairStep, Step
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +29,7 @@ ENGINE_VERSION = 2
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
 _SAMPLE_ROWS = 2_000
+_PACKED = {".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".parquet"}
 
 
 class StageKind(enum.StrEnum):
@@ -37,9 +38,12 @@ class StageKind(enum.StrEnum):
     INTAKE = "intake"
     MAP = "map"
     REDUCE = "reduce"
+    CONFIRM = "confirm"
     SETTLE = "settle"
+    REFERENCE = "reference"
     FIT = "fit"
     GENERATE = "generate"
+    SHUFFLE = "shuffle"
     SHARDS = "shards"
     UNIQUE = "unique"
 
@@ -94,10 +98,23 @@ class Plan:
     part_rows: int
     """Rows of a part: what the pipeline says, or fewer where more would not fit into a worker's memory."""
     row_bytes: RowBytes
+    exchanged: frozenset[str] = frozenset()
+    """References too large to be lent whole: their entries meet the rows that ask for them in an exchange."""
+
+    @property
+    def schema_read(self) -> pl.Schema:
+        """Schema of the columns that are read of the sources."""
+        import polars as pl
+
+        return pl.Schema({name: self.schema_in[name] for name in self.stages[1].reads})
 
     def schema_before(self, stage: Stage) -> pl.Schema:
         """Return the schema of the rows that enter a map stage, columns that are not read included."""
-        return self.bound[stage.place - 1].schema if stage.place else self.schema_in
+        return self.schema_at(stage.place)
+
+    def schema_at(self, place: int) -> pl.Schema:
+        """Return the schema of the rows that the step at ``place`` is given."""
+        return self.bound[place - 1].schema if place else self.schema_in
 
     @property
     def schema_out(self) -> pl.Schema:
@@ -167,24 +184,26 @@ def make_plan(
         suite.bind(schema)
     needed = needed_columns(schema_in, pipeline.steps, bound)
     row_bytes = sample_rows(inputs)
-    part_rows = fitting_rows(pipeline.part_rows, row_bytes.of(needed[0]), settings.worker_memory_mb)
+    part_rows = fitting_rows(pipeline.part_rows, row_bytes.of(needed[0]), settings.worker_memory_mb, base_mb(pipeline.steps))
     key_ids = {
         name: key_id(settings.secret(name)) for name in sorted({name for step in pipeline.steps for name in step.secrets})
     }
+    exchanged = _exchanged(pipeline, references, settings)
     return Plan(
-        id=_plan_id(pipeline, inputs, references, suite, key_ids, part_rows),
+        id=_plan_id(pipeline, inputs, references, suite, key_ids, {"part_rows": part_rows, "exchanged": sorted(exchanged)}),
         pipeline=pipeline,
         inputs=tuple(inputs),
         references={name: tuple(items) for name, items in references.items()},
         schema_in=schema_in,
         bound=tuple(bound),
-        stages=_stages(pipeline, needed),
+        stages=_stages(pipeline, needed, exchanged),
         lineage=compose(schema_in.names(), list(zip(pipeline.labels, bound, strict=True))),
         suite=suite,
         settings=settings,
         key_ids=key_ids,
         part_rows=part_rows,
         row_bytes=row_bytes,
+        exchanged=exchanged,
     )
 
 
@@ -228,29 +247,42 @@ def _check_splits(pipeline: Pipeline, schema: pl.Schema) -> None:
         raise SchemaError("no column is left to release", where=f"pipeline {pipeline.name}")
 
 
-def _stages(pipeline: Pipeline, needed: Sequence[tuple[str, ...]]) -> tuple[Stage, ...]:
+def _exchanged(pipeline: Pipeline, references: Mapping[str, Sequence[Input]], settings: Settings) -> frozenset[str]:
+    """Name the references that are looked up and larger than what is lent whole. It decides how, and not what, rows are given."""
+    asked = {step.source for step in pipeline.steps if isinstance(step, LookupStep)}
+    large = {name for name, items in references.items() if reference_bytes(items) > settings.reference_mb << 20}
+    return frozenset(asked & large)
+
+
+def reference_bytes(items: Sequence[Input]) -> int:
+    """Estimate what a reference takes in memory from the size of its files and their form."""
+    return sum(item.object.bytes * (8 if item.object.path.suffix.lower() in _PACKED else 1) for item in items)
+
+
+def _stages(pipeline: Pipeline, needed: Sequence[tuple[str, ...]], exchanged: frozenset[str]) -> tuple[Stage, ...]:
     """Fuse neighbouring row-wise steps into one pass; a keyed step ends a pass, a generating one replaces the rows."""
     stages = [Stage(0, StageKind.INTAKE)]
 
     def add(kind: StageKind, steps: Sequence[int] = (), keyed: int | None = None) -> None:
         stages.append(Stage(len(stages), kind, tuple(steps), keyed))
 
-    def add_map(stop: int, keyed: int | None = None) -> None:
+    def add_map(stop: int, keyed: int | None = None, after: int | None = None) -> None:
         place = fused[0] if fused else stop
-        after = stop if keyed is None else keyed + 1
+        after = stop if after is None else after
         stages.append(Stage(len(stages), StageKind.MAP, tuple(fused), keyed, place, needed[place], needed[after]))
 
     fused: list[int] = []
     generate: int | None = None
     for place, step in enumerate(pipeline.steps):
-        if isinstance(step, MapStep):
+        lookup = isinstance(step, LookupStep) and step.source in exchanged
+        if lookup or isinstance(step, KeyedStep):
+            handed_on = place + 1 if isinstance(step, KeyedStep) and not step.judges else place
+            add_map(place, place, handed_on)
+            for kind in _exchange(step):
+                add(kind, keyed=place)
+            fused = [place] if lookup else []
+        elif isinstance(step, MapStep):
             fused.append(place)
-        elif isinstance(step, KeyedStep):
-            add_map(place, place)
-            add(StageKind.REDUCE, keyed=place)
-            if step.settles:
-                add(StageKind.SETTLE, keyed=place)
-            fused = []
         elif isinstance(step, GenerateStep):
             generate = place
         else:
@@ -262,9 +294,22 @@ def _stages(pipeline: Pipeline, needed: Sequence[tuple[str, ...]]) -> tuple[Stag
     if generate is not None:
         add(StageKind.FIT, (generate,))
         add(StageKind.GENERATE, (generate,))
+    if pipeline.release.order == "shuffled":
+        add(StageKind.SHUFFLE)
     add(StageKind.SHARDS)
     add(StageKind.UNIQUE)
     return tuple(stages)
+
+
+def _exchange(step: Step) -> tuple[StageKind, ...]:
+    """Return the stages between the map stage that writes a step's keys and the one that hears what came of them."""
+    if isinstance(step, LookupStep):
+        return StageKind.REFERENCE, StageKind.REDUCE
+    if isinstance(step, PairStep):
+        return StageKind.REDUCE, StageKind.CONFIRM, StageKind.SETTLE
+    if isinstance(step, KeyedStep) and step.exchanges:
+        return (StageKind.REDUCE, StageKind.SETTLE) if step.settles else (StageKind.REDUCE,)
+    return ()
 
 
 def _plan_id(
@@ -273,7 +318,7 @@ def _plan_id(
     references: Mapping[str, Sequence[Input]],
     suite: Suite | None,
     key_ids: Mapping[str, str],
-    part_rows: int,
+    layout: Mapping[str, Any],
 ) -> str:
     import polars as pl
     import pyarrow as pa
@@ -289,7 +334,7 @@ def _plan_id(
             "references": {name: content(items) for name, items in references.items()},
             "suite": digest(describe(suite)) if suite else "",
             "keys": dict(key_ids),
-            "part_rows": part_rows,
+            **layout,
             "libraries": {"polars": pl.__version__, "pyarrow": pa.__version__, "python": platform.python_version_tuple()[1]},
         }
     )[:32]

@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
-from typing import Self
+from typing import Protocol, Self
 
 from datalab.engine.folder import RunFolder
 from datalab.engine.isolate import MOST_CRASHES, Search
 from datalab.engine.parts import ordinals
-from datalab.engine.plan import Plan, StageKind
+from datalab.engine.plan import Stage, StageKind
 from datalab.engine.process import Death, Worker, start_worker
 from datalab.engine.task import Task
 from datalab.errors import DatalabError, RunFailed
@@ -27,22 +27,36 @@ _START_SECONDS = 60.0
 """What a probe may take beside its rows: a worker that starts, models that are loaded. Never more than the limit of a part."""
 
 
+class Outline(Protocol):
+    """What a pool knows of its plan; the workers load the plan itself."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in order."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the steps."""
+
+
 class Pool:
     """Worker processes for one run folder. Use it as a context manager; leaving it ends the workers.
 
     ``workers``: 0 means one per core that this process may use. ``memory_mb``: limit of a worker's data segment, 0 means none.
     ``part_seconds``: what a part of a map stage may take, 0 means any time.
+    ``path``: where workers look for modules first; for a pool in a process that is not the run's.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        plan: Outline,
         folder: RunFolder,
         *,
         workers: int = 0,
         memory_mb: int = 0,
         attempts: int = 3,
         part_seconds: float = 0,
+        path: tuple[str, ...] = (),
     ) -> None:
         self.size = workers or usable_cores()
         self._plan = plan
@@ -50,6 +64,7 @@ class Pool:
         self._memory_mb = memory_mb
         self._attempts = max(1, attempts)
         self._part_seconds = part_seconds
+        self._path = path
         self._workers: list[Worker] = []
         self._searches: dict[int, Search] = {}
 
@@ -65,8 +80,8 @@ class Pool:
         self._searches.clear()
         while waiting or any(worker.task for worker in self._workers):
             while waiting and (worker := self._idle()):
-                task = waiting.popleft()
-                worker.send(task, self._limit(task))
+                following = waiting.popleft()
+                worker.send(following, self._limit(following))
             for worker in self._answering():
                 task = worker.task
                 assert task is not None
@@ -92,7 +107,7 @@ class Pool:
             if worker.task is None:
                 return worker
         if len(self._workers) < self.size:
-            self._workers.append(start_worker(self._folder, self._memory_mb))
+            self._workers.append(start_worker(self._folder, self._memory_mb, self._path))
             return self._workers[-1]
         return None
 
@@ -131,12 +146,11 @@ class Pool:
         if not search.over:
             return []
         del self._searches[part]
-        task = search.verdict
-        if task is None and search.death.late and search.task.attempt < self._attempts:
-            task = replace(search.task, attempt=search.task.attempt + 1)
-        if task is None:
-            raise self._failed(search.task, search.death)
-        return [task]
+        if search.verdict:
+            return [search.verdict]
+        if search.death.late and search.task.attempt < self._attempts:
+            return [replace(search.task, attempt=search.task.attempt + 1)]
+        raise self._failed(search.task, search.death)
 
     def _failed(self, task: Task, death: Death) -> RunFailed:
         where = f"{self._plan.stages[task.stage].describe(self._plan.labels)}, part {task.part}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
@@ -25,6 +26,9 @@ _PR_SET_PDEATHSIG = 1
 _SURROUNDINGS = {
     **dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1"),
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # gives back what a part needed; measured: a tenth less at the peak
+    # numpy's passing arrays of a few MiB stay in the heap: asked from the system each time, hashing takes twice as long
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 """One thread a worker, because there is a worker a core."""
 
@@ -97,11 +101,13 @@ class Worker:
         self.process.join()
 
 
-def start_worker(folder: RunFolder, memory_mb: int) -> Worker:
-    """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit)."""
+def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) -> Worker:
+    """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit), ``path`` is looked through first for modules."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, folder, memory_mb, os.getpid()), daemon=True, name="datalab-worker")
+    process = context.Process(
+        target=_serve, args=(theirs, folder, memory_mb, os.getpid(), path), daemon=True, name="datalab-worker"
+    )
     before = {name: os.environ.get(name) for name in _SURROUNDINGS}
     os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
     main = sys.modules["__main__"]
@@ -116,12 +122,13 @@ def start_worker(folder: RunFolder, memory_mb: int) -> Worker:
     return Worker(process, ours)
 
 
-def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int) -> None:
+def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, path: tuple[str, ...]) -> None:
     """Be a worker: take tasks until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent)
     os.umask(0o077)
+    sys.path[:0] = path
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows
     if memory_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
@@ -141,15 +148,24 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int) -> 
             answer = perform(plan, folder, task)
         except DatalabError as error:
             answer = error
-        except MemoryError:
-            os.abort()  # native code does the same; nothing can be trusted to go on from here
         except BaseException as error:  # noqa: BLE001 - the parent must hear of everything
+            if _starved(error):
+                os.abort()  # native code does the same; nothing can be trusted to go on from here
             answer = unexpected(error)
         try:
             pipe.send(answer)
         except OSError:
             return
         pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
+
+
+def _starved(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: as Python, the system or the loader of a library says it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in ("allocate memory", "failed to map segment"))
+    return isinstance(error, MemoryError)
 
 
 def _die_with(parent: int) -> None:

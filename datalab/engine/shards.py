@@ -13,6 +13,7 @@ from datalab.engine.exchange import map_batch, read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
 from datalab.engine.records import write_identity_table
+from datalab.engine.residue import residue
 from datalab.engine.task import Task
 from datalab.engine.worker import READ, WRITE, Costs, measured
 from datalab.kernels.content import schema_description, table_digest
@@ -23,7 +24,7 @@ from datalab.quality import compile_suite
 from datalab.services.discovery import profile_batch
 
 _ROW_GROUP = 8_192
-DIGEST, CHECKS, PROFILE = "content digest", "expectations", "profile"
+DIGEST, CHECKS, PROFILE, RESIDUE = "content digest", "expectations", "profile", "second look"
 """What the last pass does beside reading and writing, in the costs of its receipts."""
 
 
@@ -66,6 +67,8 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     }
     with costs.of(PROFILE):
         facts["profile"] = profile_batch(frame)
+    with costs.of(RESIDUE, frame):
+        facts |= residue(plan, frame)
     if plan.suite is not None:
         checks = compile_suite(plan.suite, plan.schema_out)
         with costs.of(CHECKS, frame):

@@ -32,15 +32,18 @@ def perform(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def _worker(kind: StageKind) -> Callable[[Plan, RunFolder, Task], Receipt]:
-    from datalab.engine import exchange, generate, intake, mapping, shards
+    from datalab.engine import exchange, generate, intake, lookup, mapping, pairs, shards, shuffle
 
     return {
         StageKind.INTAKE: intake.take_in,
         StageKind.MAP: mapping.map_part,
         StageKind.REDUCE: exchange.reduce_partition,
+        StageKind.REFERENCE: lookup.take_entries,
+        StageKind.CONFIRM: pairs.confirm,
         StageKind.SETTLE: exchange.settle,
         StageKind.FIT: generate.fit,
         StageKind.GENERATE: generate.generate,
+        StageKind.SHUFFLE: shuffle.shuffle,
         StageKind.SHARDS: shards.write_shard,
         StageKind.UNIQUE: shards.reduce_unique,
     }[kind]

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from datalab.formats.chunk import Chunk, Fault
-from datalab.formats.columnar import groups, read_groups
+from datalab.formats.columnar import borders, read_range
 from datalab.formats.detect import detect
 from datalab.formats.options import FORMATS, Limits, ReadOptions
 from datalab.formats.reading import read, schema_of
 
-__all__ = ["FORMATS", "Chunk", "Fault", "Limits", "ReadOptions", "detect", "groups", "read", "read_groups", "schema_of"]
+__all__ = ["FORMATS", "Chunk", "Fault", "Limits", "ReadOptions", "borders", "detect", "read", "read_range", "schema_of"]

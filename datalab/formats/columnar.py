@@ -1,13 +1,14 @@
 """Parquet and Arrow IPC: typed columns, read row group by row group, nested types kept. These have no malformed rows.
 
-A plain file can also be read out of order: `groups` tells its row groups (record batches) from the metadata, `read_groups` reads a
-range of them, and of the columns only those that are wanted.
+A plain file can also be read out of order: `borders` tells its row groups (record batches) from the metadata, `read_range` reads
+any range of records, and of the columns only those that are wanted.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.selectors import by_name
 
 from datalab.errors import ReadError, SchemaError
 from datalab.formats.chunk import Piece
@@ -23,6 +25,9 @@ from datalab.formats.options import ReadOptions
 from datalab.model.step import IDENTITY
 
 _ROWS = 16_384
+_ASKED = re.compile("of size ([0-9]+)")
+_ABSURD = 1 << 31
+"""Bytes that only a damaged file asks for at once."""
 _MAGIC = b"ARROW1"
 _BATCH_BYTES = 1 << 30
 """A batch of more is taken in smaller steps, so that wide rows do not fill the memory."""
@@ -33,7 +38,7 @@ def schema(path: Path, options: ReadOptions) -> pl.Schema:
     member = members(path, options)[0]
     with _readable(member), seekable(member) as stream:
         declared = pq.ParquetFile(stream).schema_arrow if options.format == "parquet" else _ipc(stream)[0]
-        frame = _frame(declared.empty_table(), options, member.where)
+        frame = _frame(pa.Table.from_batches([], declared), options, member.where)  # empty_table() would import pandas
     return frame.schema
 
 
@@ -44,18 +49,23 @@ def pieces(path: Path, options: ReadOptions) -> Iterator[Piece]:
     for member in members(path, options):
         with _readable(member), seekable(member) as stream:
             for batch in _parquet(stream, options) if options.format == "parquet" else _ipc(stream)[1]:
-                for start in range(0, max(batch.num_rows, 1), _ROWS):
-                    frame = _frame(pa.Table.from_batches([batch.slice(start, _ROWS)]), options, member.where)
-                    if expected is not None and frame.schema != expected:
-                        raise ReadError("the files of the archive have different columns", where=member.where)
-                    expected = frame.schema
-                    if frame.height:
-                        yield Piece.whole(frame, first)
+                whole = _frame(pa.Table.from_batches([batch]), options, member.where)
+                if expected is not None and whole.schema != expected:
+                    raise ReadError("the files of the archive have different columns", where=member.where)
+                expected = whole.schema
+                for start in range(
+                    0, whole.height, _ROWS
+                ):  # not sliced in Arrow: polars does not take slices of fixed-size lists
+                    frame = whole[start : start + _ROWS]
+                    yield Piece.whole(frame, first)
                     first += frame.height
 
 
-def groups(path: Path, options: ReadOptions) -> tuple[int, ...] | None:
-    """Return the rows of each row group of ``path``, or None where it can only be read from its beginning (archives, streams)."""
+def borders(path: Path, options: ReadOptions, wanted: pl.Schema) -> tuple[int, ...] | None:
+    """Return the rows of each row group (record batch) of ``path``, told from its metadata.
+
+    None where the file can only be read from its beginning (archives, streams), and where `read_range` would not give ``wanted``.
+    """
     if options.compression or options.format not in {"parquet", "arrow"}:
         return None
     where = path.name
@@ -63,9 +73,10 @@ def groups(path: Path, options: ReadOptions) -> tuple[int, ...] | None:
         if options.format == "parquet":
             about = pq.ParquetFile(source, pre_buffer=False).metadata
             rows = tuple(about.row_group(place).num_rows for place in range(about.num_row_groups))
+            if not _reads_alike(path, wanted):
+                return None
         elif source.read(len(_MAGIC)) == _MAGIC:
-            file = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=[0]))
-            rows = tuple(file.get_batch(place).num_rows for place in range(file.num_record_batches))
+            rows = tuple(batch.num_rows for batch in _batches(source, [0]))
         else:
             return None
     if any(count < 0 for count in rows):
@@ -73,27 +84,81 @@ def groups(path: Path, options: ReadOptions) -> tuple[int, ...] | None:
     return rows
 
 
-def read_groups(path: Path, options: ReadOptions, first: int, last: int, columns: Sequence[str]) -> pl.DataFrame:
-    """Read row groups ``first`` to ``last`` (counted from 0, both included) of a file that `groups` knows, as one frame of ``columns``."""
-    wanted = dataclasses.replace(options, columns=tuple(columns))
+def read_range(path: Path, options: ReadOptions, first: int, rows: int, wanted: pl.Schema) -> pl.DataFrame:
+    """Read records ``first`` (from 0) to ``first + rows - 1`` of a file that `borders` knows: the columns of ``wanted``, in its types.
+
+    Pages of a Parquet file that hold no such record are passed over: a part of a huge row group costs what a part costs.
+    """
     where = path.name
-    with _readable(Member(where, where, lambda: path.open("rb"))), pa.memory_map(str(path)) as source:
+    with _readable(Member(where, where, lambda: path.open("rb"))):
         if options.format == "parquet":
-            file = pq.ParquetFile(source, pre_buffer=False)
-            table = file.read_row_groups(list(range(first, last + 1)), columns=list(columns), use_threads=False)
+            frame = _scan(path).select(by_name(*wanted)).slice(first, rows).collect().rechunk()
         else:
-            names = pa.ipc.open_file(source).schema.names
-            only = pa.ipc.IpcReadOptions(included_fields=sorted(names.index(name) for name in columns if name in names))
-            reader = pa.ipc.open_file(source, options=only)
-            table = pa.Table.from_batches([reader.get_batch(place) for place in range(first, last + 1)], reader.schema)
-        return _frame(table, wanted, where)
+            with pa.memory_map(str(path)) as source:
+                names = pa.ipc.open_file(source).schema.names
+                batches = _batches(source, sorted(names.index(name) for name in wanted if name in names))
+                start, table = _overlapping(batches, first, rows)
+            frame = _frame(table, dataclasses.replace(options, columns=tuple(wanted)), where)[first - start :][:rows].rechunk()
+    if frame.height != rows or frame.schema != wanted:
+        raise ReadError(
+            f"records {first} to {first + rows - 1} are not what the file states",
+            where=where,
+            next="it is damaged: fetch it again",
+        )
+    return frame
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(
+        path, glob=False, hive_partitioning=False, parallel="none", use_statistics=False, cache=False, low_memory=True
+    )
+
+
+def _reads_alike(path: Path, wanted: pl.Schema) -> bool:
+    """Whether polars' own reader gives the types that the reader of `pieces` gives; it reads single pages, and twice as fast.
+
+    Fixed-size lists it does not read by ranges.
+    """
+    try:
+        found = _scan(path).collect_schema()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False
+    return all(found.get(name) == kind and "Array(" not in str(kind) for name, kind in wanted.items())
+
+
+def _batches(source: pa.MemoryMappedFile, fields: list[int]) -> Iterator[pa.RecordBatch]:
+    file = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=fields))
+    return (file.get_batch(place) for place in range(file.num_record_batches))
+
+
+def _overlapping(batches: Iterator[pa.RecordBatch], first: int, rows: int) -> tuple[int, pa.Table]:
+    """Return the batches that hold records ``first`` to ``first + rows - 1``, and the first record of them."""
+    start = 0
+    found: list[pa.RecordBatch] = []
+    for batch in batches:
+        if found or start + batch.num_rows > first:
+            found.append(batch)
+        else:
+            start += batch.num_rows
+        if start + sum(one.num_rows for one in found) >= first + rows:
+            break
+    return start, pa.Table.from_batches(found)
 
 
 @contextmanager
 def _readable(member: Member) -> Iterator[None]:
     try:
         yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ReadError(
+            f"the file cannot be read ({type(error).__name__})",
+            where=member.where,
+            next="it is damaged or truncated: fetch it again",
+        ) from None
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        asked = _ASKED.search(str(error)) if isinstance(error, MemoryError) else None
+        if asked and int(asked.group(1)) < _ABSURD:  # a worker is short of memory: the file is not to blame
+            raise
         raise ReadError(
             f"the file cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=member.where,

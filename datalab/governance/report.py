@@ -6,10 +6,13 @@ Everything that is shown comes from `Evidence`; every figure carries the ledger'
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datalab.governance.croissant import personal_data_in_words
@@ -40,9 +43,14 @@ def render_report(evidence: Evidence) -> str:
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 
+    # Compiled templates stand beside the templates, as Python's own bytecode does: compiling them costs more than a report.
+    compiled = Path(__file__).parent / "templates" / "__pycache__"
+    if not sys.dont_write_bytecode and os.access(compiled.parent, os.W_OK):
+        compiled.mkdir(exist_ok=True)
     environment = Environment(
+        bytecode_cache=FileSystemBytecodeCache(str(compiled)) if os.access(compiled, os.W_OK) else None,
         loader=PackageLoader("datalab.governance", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -98,6 +106,7 @@ def _story(evidence: Evidence) -> dict[str, Any]:
         "checks": _checks(evidence),
         "findings": _findings(evidence),
         "model": _model(evidence),
+        "residue": _residue(evidence),
         "decisions": [_decision(event) for event in evidence.of_type("decision.made")],
         "duties": duties(evidence),
         "statuses": list(Status),
@@ -279,6 +288,26 @@ def _findings(evidence: Evidence) -> list[dict[str, Any]]:
                 )
     largest = max((item["number"].number for item in found), default=0.0)
     return [{**item, "bar": bar(item["number"].number, largest)} for item in found]
+
+
+def _residue(evidence: Evidence) -> dict[str, Any] | None:
+    """What the detectors still find in the released rows: {column, kind, number, promised, step} each; None without a look."""
+    event = evidence.last("residue.scanned")
+    if event is None:
+        return None
+    broken = {(item["column"], item["kind"]): item["step"] for item in event.body["broken"]}
+    found = [
+        {
+            "column": column,
+            "kind": kind,
+            "number": figure(event, "found", column, kind),
+            "promised": (column, kind) in broken,
+            "step": broken.get((column, kind), ""),
+        }
+        for column, kinds in event.body["found"].items()
+        for kind in kinds
+    ]
+    return {"event": event, "rows": figure(event, "rows"), "columns": event.body["columns"], "found": found}
 
 
 def _model(evidence: Evidence) -> dict[str, Any] | None:

@@ -35,11 +35,8 @@ def beyond_ascii(data: Bytes) -> Array:
     return np.flatnonzero(data >= 0xC2)
 
 
-def classes_at(data: Bytes, places: Array) -> Array:
-    """Return the classes (uint8, sums of ``LETTER``, ``LATIN`` …) of the characters outside ASCII that begin at ``places``.
-
-    ``data`` is valid UTF-8 with three bytes more after the last character.
-    """
+def code_points(data: Bytes, places: Array) -> Array:
+    """Return the code points (int32) of the characters outside ASCII that begin at ``places`` of ``data``, which is valid UTF-8."""
     lead, second = data[places].astype(np.int32), data[places + 1].astype(np.int32) & 63
     points = (lead & 31) << 6 | second
     wide = np.flatnonzero(lead >= 0xE0)
@@ -49,6 +46,12 @@ def classes_at(data: Bytes, places: Array) -> Array:
         widest = wide[lead[wide] >= 0xF0]
         last = data[places[widest] + 3].astype(np.int32) & 63
         points[widest] = (points[widest] << 6 | last) & 0x1FFFFF | (lead[widest] & 7) << 18
+    return np.asarray(points)
+
+
+def classes_at(data: Bytes, places: Array) -> Array:
+    """Return the classes (uint8, sums of ``LETTER``, ``LATIN`` …) of the characters outside ASCII that begin at ``places``."""
+    points = code_points(data, places)
     found: Array = _plane(0)[points & (_PLANE - 1)]
     beyond = np.flatnonzero(points >= _PLANE)
     for number in np.unique(points[beyond] >> 16).tolist():

@@ -18,6 +18,9 @@ import pyarrow.compute as pc
 
 from datalab.model.canonical import canonical_json
 
+_NOTHING = pa.Array.from_buffers(pa.large_binary(), 1, [None, pa.py_buffer(bytes(16)), pa.py_buffer(b"")])[0]
+"""An empty text. Made from its buffers: turning a Python value into a scalar would import pandas, where that is installed."""
+
 
 def schema_description(schema: pa.Schema) -> list[dict[str, Any]]:
     """Return the columns as {name, type, nullable}, with one name per logical type (``string`` for every string layout)."""
@@ -56,28 +59,36 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 def _feed(hasher: Any, array: pa.Array) -> None:
     array = _plain(array)
     kind = array.type
-    valid = np.asarray(array.is_valid())
+    valid = _booleans(array.is_valid())
     hasher.update(np.packbits(valid, bitorder="little").tobytes())
     if pa.types.is_null(kind):
         return
     if _is_text(kind):
-        flat = array.cast(pa.large_binary()).fill_null(b"")
+        flat = array.cast(pa.large_binary())
+        flat = flat.fill_null(_NOTHING) if flat.null_count else flat
         offsets = np.frombuffer(flat.buffers()[1], dtype=np.int64)[flat.offset : flat.offset + len(flat) + 1]
         hasher.update(np.diff(offsets).astype("<i8").tobytes())
         if len(flat) and flat.buffers()[2] is not None:
             hasher.update(memoryview(flat.buffers()[2])[offsets[0] : offsets[-1]])
     elif pa.types.is_boolean(kind):
-        values = np.asarray(pc.fill_null(array, fill_value=False))
-        hasher.update(np.packbits(values, bitorder="little").tobytes())
+        hasher.update(np.packbits(_booleans(array) & valid, bitorder="little").tobytes())
     elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
-        lengths = np.asarray(pc.list_value_length(array).fill_null(0), dtype="<i8")
-        hasher.update(lengths.tobytes())
+        lengths = pc.list_value_length(array)
+        width = lengths.type.byte_width
+        numbers = np.frombuffer(lengths.buffers()[1] or b"", dtype=f"<i{width}")[lengths.offset : lengths.offset + len(lengths)]
+        hasher.update(np.where(valid, numbers, 0).astype("<i8").tobytes())
         _feed(hasher, array.flatten())
     elif pa.types.is_struct(kind):
         for child in array.flatten():
             _feed(hasher, child)
     else:
         _feed_fixed(hasher, array, valid)
+
+
+def _booleans(array: pa.BooleanArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the values of ``array`` from its bits (any value where it is null): asking Arrow for numpy would import pandas."""
+    bits = np.frombuffer(array.buffers()[1] or b"", dtype=np.uint8)
+    return np.unpackbits(bits, count=array.offset + len(array), bitorder="little")[array.offset :].view(np.bool_)
 
 
 def _plain(array: pa.Array) -> pa.Array:

@@ -11,47 +11,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from datalab.kernels.hashing import Numbers, hash_words, mix, text_buffers, word_view
+from datalab.kernels.hashing import Numbers, hash_words, mix, word_view
+from datalab.kernels.words import words
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _MULTIPLIER = np.uint64(0xD1342543DE82EF95)
-_SPACE = np.zeros(256, dtype=np.bool_)
-_SPACE[[9, 10, 11, 12, 13, 32]] = True
 
 
-def shingles(
-    texts: pl.Series, width: int = 5, *, block: int = 1 << 18, most: int = 1024
-) -> Iterator[tuple[int, Numbers, Array]]:
-    """Yield (first row, hashes, offsets) for blocks of at most ``most`` rows and about ``block`` bytes.
+def shingles(texts: pl.Series, width: int = 5, *, block: int | None = None) -> Iterator[tuple[int, Numbers, Array]]:
+    """Yield (first row, hashes, offsets) for blocks of about ``block`` bytes.
 
     The shingles of row ``first + i`` are ``hashes[offsets[i]:offsets[i + 1]]``, repeats included; a null or blank text has none.
     The hash of words w_1 … w_n is mix(Σ w_j · M^(n-j)), each word hashed as text with seed 0.
     """
-    data, offsets = text_buffers(texts.str.to_lowercase())
-    first = 0
-    while first < len(texts):
-        last = int(np.searchsorted(offsets, offsets[first] + block, side="right")) - 1
-        last = min(max(last, first + 1), first + most, len(texts))
-        here = offsets[first : last + 1] - offsets[first]
-        words, ends = _words(data[offsets[first] : offsets[last]], here)
-        yield first, *_combine(words, ends, width)
-        first = last
-
-
-def _words(data: Array, offsets: Array) -> tuple[Numbers, Array]:
-    """Return the hash of every word, and where the words of each row begin (one entry more than rows)."""
-    inside = ~_SPACE[data]
-    starts = inside.copy()
-    starts[1:] &= ~inside[:-1]
-    stops = inside.copy()
-    stops[:-1] &= ~inside[1:]
-    bounds = offsets[(offsets > 0) & (offsets < len(data))]
-    starts[bounds] = inside[bounds]
-    stops[bounds - 1] = inside[bounds - 1]
-    begin = np.flatnonzero(starts)
-    lengths = np.flatnonzero(stops) + 1 - begin
-    return hash_words(word_view(data), begin, lengths), np.searchsorted(begin, offsets)
+    for first, found in words(texts.str.to_lowercase(), block):
+        hashed = hash_words(word_view(found.data), found.starts, found.ends - found.starts)
+        yield first, *_combine(hashed, found.first, width)
 
 
 def _combine(words: Numbers, bounds: Array, width: int) -> tuple[Numbers, Array]:

@@ -32,7 +32,7 @@ class Limits:
     """Gopher, table A1: the share of the text that may stand in repeated lines."""
     letters: float = 0.8
     stop_words: int = 2
-    """How many different stop words of its language a text must hold; asked only of texts whose language is known and has a list."""
+    """How many different stop words of its language a text must hold; asked of texts of 50 words or more whose language has a list."""
     sentences: int = 0
     """C4 asks for three."""
     terminal_lines: float = 0.0
@@ -73,7 +73,7 @@ def reasons(signals: pl.DataFrame, languages: pl.Series | None = None, limits: L
         "repeated-lines": (pl.col("repeated_lines") > limit.repeated_lines)
         | (pl.col("repeated_line_text") > limit.repeated_line_text),
         "few-letters": (pl.col("alpha_share") < limit.letters) & ~unspaced,
-        "few-stop-words": pl.col("stop_words") < limit.stop_words,
+        "few-stop-words": (pl.col("stop_words") < limit.stop_words) & (pl.col("words") >= GOPHER.minimum_words),
         "few-sentences": pl.col("sentences") < limit.sentences,
         "unfinished-lines": (pl.col("terminal_lines") <= limit.terminal_lines) & (limit.terminal_lines > 0),
         "short-lines": (pl.col("short_lines") >= limit.short_lines) & (limit.short_lines < 1),

@@ -1,7 +1,7 @@
 """What tells prose from noise: the facts behind the quality rules of Gopher, C4 and FineWeb, one row per text. Verdicts: `textquality`.
 
 Sources: Rae et al. 2021, appendix A1.1 (Gopher); Raffel et al. 2020, section 2.2 (C4); Penedo et al. 2024, section 3.6 (FineWeb). A word is
-a run without space, tab or line end; a line counts where it has a word, and is taken from its first word to its last.
+a run of characters other than ASCII white space; a line counts where it has a word, and is taken from its first word to its last.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Facts about texts: counts and shares, one row per text, made in a few passes over the bytes and free of any judgement.
 
-A word is a run without space, tab or line end; a sentence end is ``.``, ``!``, ``?`` or ``…`` before white space or the end (also the
+A word is a run of characters other than ASCII white space; a sentence end is ``.``, ``!``, ``?`` or ``…`` before white space or the end (also the
 Greek question mark). Counts of a null text are null.
 """
 

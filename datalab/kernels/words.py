@@ -20,7 +20,7 @@ _PADDING = 8
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words of some neighbouring rows: runs of bytes without space, tab or line end.
+    """Words of some neighbouring rows: runs of bytes other than ASCII white space.
 
     Word w is ``data[starts[w] : ends[w]]``. Row i is ``data[bounds[i] : bounds[i + 1] - 1]``, a line feed follows; its words are
     ``first[i]`` to ``first[i + 1]``. After the last row ``data`` holds eight zeros.
@@ -44,12 +44,12 @@ def per_row(values: Array, first: Ints) -> Array:
     return np.diff(totals[first])
 
 
-def words(texts: pl.Series) -> Iterator[tuple[int, Words]]:
-    """Yield (first row, its words and those of the rows after it) for blocks of about ``BLOCK`` bytes. A null is an empty text."""
+def words(texts: pl.Series, block: int | None = None) -> Iterator[tuple[int, Words]]:
+    """Yield (first row, its words and those of the rows after it) for blocks of about ``block`` bytes. A null is an empty text."""
     column = Column.of(texts)
     first = 0
     while first < len(texts):
-        reach = column.offsets[first] + BLOCK
+        reach = column.offsets[first] + (block or BLOCK)
         last = max(int(np.searchsorted(column.offsets, reach, side="right")) - 1, first + 1)
         low, high = int(column.offsets[first]), int(column.offsets[last])
         yield first, _found(column.data[low:high], column.offsets[first : last + 1] - low)
@@ -60,10 +60,9 @@ def _found(text: Bytes, bounds: Ints) -> Words:
     data = np.zeros(len(text) + _PADDING, dtype=np.uint8)
     data[: len(text)] = text
     blank = np.ones(len(text) + 1, dtype=np.bool_)
-    inside = blank[1:]
-    np.equal(text, 32, out=inside)
-    inside |= text == 10
-    inside |= (text == 9) | (text == 13)
+    white = blank[1:]
+    np.less(text - np.uint8(9), 5, out=white)
+    white |= text == 32
     edges = np.flatnonzero(blank[1:] != blank[:-1])
     starts, ends = edges[0::2], edges[1::2]
     return Words(data, bounds, starts, ends, np.searchsorted(starts, bounds))

@@ -1,9 +1,9 @@
-"""The gate: expectations on the rows to be released, privacy tests, the share of quarantined rows, and the terms. One no withholds."""
+"""The gate: expectations, privacy tests, personal data left in the rows, the share of quarantined rows, the terms. One no withholds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from datalab.engine.plan import Plan
 from datalab.engine.suite import evaluate_suite
 from datalab.lab.acquire import Acquired
 from datalab.lab.lab import ENGINE, Lab
+from datalab.lab.residue import judge_residue
 from datalab.model.canonical import canonical_json
 from datalab.model.decision import Decision, Door
 from datalab.model.step import GenerateStep, Service
@@ -29,6 +30,13 @@ class Gate:
     reasons: tuple[str, ...]
     checks: Mapping[str, Any] | None
     checks_in_short: list[list[Any]]
+    left: list[tuple[str, bool]] = field(default_factory=list)
+    """The line about personal data left in the rows, for a pipeline that scrubs."""
+
+    @property
+    def all_checks(self) -> list[list[Any]]:
+        """Expectations and the look at what is left: what a face shows as checks."""
+        return [*self.checks_in_short, *map(list, self.left)]
 
     @property
     def checks_passed(self) -> int:
@@ -59,6 +67,8 @@ def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed:
         reasons += [f"The expectation {title} failed{_count(check)}." for title, check in named if check.blocks]
     profile = merge_profiles(receipt.facts["profile"] for receipt in executed.shards)
     lab.record("profile.made", plan.id, profile.as_json(), actor=ENGINE)
+    left = judge_residue(lab, plan, executed)
+    reasons += left.reasons
     if executed.rows.kept == 0 and not reasons:
         reasons.append("No row is left to release.")
     reasons += _quarantine_reasons(plan, executed)
@@ -71,9 +81,8 @@ def judge(lab: Lab, plan: Plan, acquired: Acquired, folder: RunFolder, executed:
         passed=not reasons,
         reasons=tuple(reasons),
         checks=result.as_gx_json() if result else None,
-        checks_in_short=[[title, check.success] for title, check in zip(titles(result.results), result.results, strict=True)]
-        if result
-        else [],
+        checks_in_short=_in_short(result),
+        left=list(left.checks),
     )
 
 
@@ -105,6 +114,12 @@ def _quarantine_reasons(plan: Plan, executed: Executed) -> list[str]:
     return [
         f"{rows.rows_quarantined} of {rows.rows_in} rows were quarantined, more than the {limit:.1%} that the pipeline allows."
     ]
+
+
+def _in_short(result: SuiteResult | None) -> list[list[Any]]:
+    if result is None:
+        return []
+    return [[title, check.success] for title, check in zip(titles(result.results), result.results, strict=True)]
 
 
 def _count(check: CheckResult) -> str:

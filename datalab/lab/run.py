@@ -90,19 +90,30 @@ def find_suite(pipeline: Pipeline, settings: Settings) -> Suite | None:
 
 def work(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
     """Work off what has no receipt yet, inside `alone`; after an interruption, the same call resumes."""
-    settings, plan, folder = lab.settings, begun.plan, begun.folder
+    start(lab, begun)
+    return carry_on(lab, begun, face, engine)
+
+
+def start(lab: Lab, begun: Begun) -> None:
+    """Tell the ledger that the run starts, inside `alone`: from now on it holds its objects. Keep the plan for the workers."""
+    plan = begun.plan
     lab.record("plan.made", plan.id, _plan_facts(plan))
     agreements = [item.id for item in begun.acquired.agreements]
     objects = sorted({item.sha256 for item in begun.acquired.objects})
     lab.record("run.started", plan.id, {"pipeline": plan.pipeline.name, "agreements": agreements, "objects": objects})
-    _still_landed(begun.acquired)
-    folder.save_plan(plan)
+    still_landed(begun.acquired)
+    begun.folder.save_plan(plan)
+
+
+def carry_on(lab: Lab, begun: Begun, face: Face, engine: Engine | None = None) -> Executed:
+    """Work off what has no receipt yet, inside `alone`, of a run that was started."""
+    settings, plan, folder = lab.settings, begun.plan, begun.folder
     face.say(f"{plan.pipeline.name}: running {len(plan.stages)} stages")
     with workers_for(plan, folder, settings, engine or chosen(settings)) as workers:
         return execute(plan, folder, workers, RunWatcher(plan, lab.ledger, face))
 
 
-def _still_landed(acquired: Acquired) -> None:
+def still_landed(acquired: Acquired) -> None:
     """Refuse to begin where a purge came between the acquisition and the lock of the run; from now on, the run holds its objects."""
     for item in acquired.objects:
         if not item.path.is_file():
@@ -130,8 +141,8 @@ def conclude(lab: Lab, begun: Begun, executed: Executed, face: Face) -> RunSumma
         )
     face.say(f"{pipeline.name}: writing the candidate")
     candidate, manifest = write_candidate(lab, plan, acquired, folder, executed, gate, begun.after)
-    folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.checks_in_short}).encode())
-    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.checks_in_short, begun.started)
+    folder.write(_DONE, json.dumps({"digest": manifest.digest, "checks": gate.all_checks}).encode())
+    return _summary(plan, manifest, candidate, "candidate", executed.rows, gate.all_checks, begun.started)
 
 
 def known(lab: Lab, begun: Begun) -> RunSummary | None:
@@ -206,5 +217,6 @@ def _run_facts(executed: Executed, gate: Gate, started: float) -> dict[str, Any]
         "checks": {"passed": gate.checks_passed, "failed": gate.checks_failed},
         "resumed_parts": executed.resumed,
         "peak_bytes": executed.peak_bytes,
+        "costs": {step: dict(cost) for step, cost in executed.costs.items()},
         "milliseconds": int((time.perf_counter() - started) * 1000),
     }

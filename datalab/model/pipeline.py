@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from datalab.errors import UsageError
 from datalab.model.canonical import describe, digest
@@ -60,16 +60,31 @@ class Splits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """How a release looks: licence (SPDX), shard size in rows, and the statements that only a person can give."""
+    """How a release looks: licence (SPDX), size of the shards, order of the rows, and the statements that only a person can give.
+
+    ``order`` is ``"source"`` (as the rows came) or ``"shuffled"`` (the order for training: random, decided by the pipeline's seed, the same
+    on every machine). Shards have ``rows_per_shard`` rows or, where ``bytes_per_shard`` is given, about so many bytes in memory (Arrow);
+    their files are smaller, because they are compressed.
+    """
 
     licence: str
     description: str
     rows_per_shard: int = 50_000
+    bytes_per_shard: int = 0
+    order: Literal["source", "shuffled"] = "source"
     creator: str = "Data Lab"
     keywords: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict)
     """Human statements by obligation id (for example ``AIA-10-2d``); the report names those still missing."""
+
+    def __post_init__(self) -> None:
+        if self.bytes_per_shard < 0:
+            raise UsageError("bytes_per_shard is negative", where="Release(bytes_per_shard=…)", next="0 means: cut by rows")
+        if self.order not in {"source", "shuffled"}:
+            raise UsageError(
+                f"{self.order!r} is not an order of rows", where="Release(order=…)", next="write 'source' or 'shuffled'"
+            )
 
 
 RETENTION = "P180D"

@@ -14,7 +14,7 @@ from datalab.errors import NotFound, SettingsError
 FILE_NAME = "datalab.toml"
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
-    "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds"},
+    "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds", "reference_mb"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
     "publish": {"listen", "address", "consumers"},
@@ -63,6 +63,8 @@ class Settings:
     """How often a part is given to a worker before the rows that kill it are searched for."""
     part_seconds: int = 3600
     """What a part of a map stage may take before it counts as hung; 0 means any time."""
+    reference_mb: int = 64
+    """Size in MiB up to which a reference table is given whole to every worker; a larger one is joined by exchange."""
     ledger_url: str = ""
     """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
     sdv_accept_busl: bool = False

@@ -132,6 +132,20 @@ class MapStep(Step):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a keyed step makes of one batch.
+
+    ``rows``: narrow key rows, see `KeyedStep.keys`. ``certain``: identity and ``reason`` of rows that fall whatever the rest of the
+    data holds (a better row of the same key is in the batch): they are dropped at once, and must have no key rows, so that
+    one key of a million rows costs no partition more than another. ``evidence`` is for a `PairStep`.
+    """
+
+    rows: pl.DataFrame
+    certain: pl.DataFrame | None = None
+    evidence: pl.DataFrame | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedStep(Step):
     """A step that compares rows across the whole dataset, by narrow keys: it decides which rows to drop.
@@ -141,15 +155,28 @@ class KeyedStep(Step):
     ``reduce`` returns are the verdicts, and nobody ever holds all of them.
     """
 
+    row_bytes: ClassVar[int] = 128
+    """About how many bytes of key rows one row yields: it decides the number of partitions, never the result."""
+
+    @property
+    def exchanges(self) -> bool:
+        """Whether rows need to meet at all; a step that is certain of every row by itself has no key rows to send."""
+        return True
+
     @property
     def settles(self) -> bool:
         """Whether the step turns findings into verdicts by looking at all of them."""
         return type(self).settle is not KeyedStep.settle
 
-    def keys(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    @property
+    def judges(self) -> bool:
+        """Whether the step judges the rows of each part by a settled table, for which they keep the columns it reads."""
+        return type(self).judge is not KeyedStep.judge
+
+    def keys(self, frame: pl.DataFrame, context: Context) -> pl.DataFrame | Keys:
         """Return narrow key rows: ``key`` (UInt64), the identity columns, and whatever ``reduce`` needs to confirm.
 
-        A row may yield none, one or several key rows.
+        A row may yield none, one or several key rows. A plain frame is short for `Keys` with that frame.
         """
         raise NotImplementedError
 
@@ -161,13 +188,65 @@ class KeyedStep(Step):
         raise NotImplementedError
 
     def settle(self, findings: Iterable[pl.DataFrame], context: Context) -> pl.DataFrame:
-        """Turn the findings of all partitions into verdicts: identity columns and ``reason``, one per dropped row."""
+        """Turn the findings of all partitions into verdicts: identity columns and ``reason``, one per dropped row.
+
+        A table without identity columns goes whole to every part, for a `judge` of the step's own.
+        """
         import polars as pl
 
         tables = [table for table in findings if table.height]
         if not tables:
             return pl.DataFrame(schema={SOURCE: pl.UInt32, ROW: pl.UInt64, "reason": pl.String})
         return pl.concat(tables).unique(subset=list(IDENTITY), keep="first", maintain_order=True)
+
+    def judge(self, frame: pl.DataFrame, settled: pl.DataFrame, context: Context) -> pl.Series:
+        """Return the reason for each row of ``frame`` (null: it stays), where ``settle`` gave a table without identity columns."""
+        raise NotImplementedError
+
+
+OTHER = ("_dl_other_source", "_dl_other_row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairStep(KeyedStep):
+    """A keyed step that finds pairs of rows that belong together; of each group (all that pairs connect) one row stays.
+
+    ``keys`` also gives evidence: per row that may be paired the identity, ``weight`` (UInt32: its size), whatever ``confirm`` needs, and,
+    where not the first row of a group is to stay, ``rank`` (UInt64: the smallest stays, the smallest identity among equals).
+    ``reduce`` returns candidates: the identity, ``OTHER`` (a smaller identity) and ``sure`` (Boolean: it needs no confirmation).
+    """
+
+    reason: ClassVar[str] = ""
+
+    def confirm(self, left: pl.DataFrame, right: pl.DataFrame) -> pl.Series:
+        """Say for each pair of evidence rows (in the same order) whether it is one (Boolean)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupStep(MapStep):
+    """A MapStep that needs of a reference only the entries of its own rows: it then need not fit into memory.
+
+    ``apply`` takes the table from ``context.reference(self.reference)``. Where that is too large to be lent whole, the runtime sends
+    ``asks`` of every batch and ``entries`` of the reference to the same partitions, and lends each batch what ``answers`` found.
+    """
+
+    @property
+    def source(self) -> str:
+        """Name of the reference."""
+        raise NotImplementedError
+
+    def asks(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the distinct keys of a batch: ``key`` (UInt64), the identity of one row that has it, the key itself."""
+        raise NotImplementedError
+
+    def entries(self, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+        """Return rows of the reference as ``key`` (UInt64) and what ``answers`` needs; ``schema`` is that of the batches."""
+        raise NotImplementedError
+
+    def answers(self, asks: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+        """Return the identity of each ask that has an entry with the entry's columns, named as in the reference."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import dagster as dg
 
 from datalab.errors import UsageError
 from datalab.model.pipeline import Pipeline
-from datalab.model.step import GenerateStep
+from datalab.model.step import GenerateStep, Service
 from datalab.orchestration.story import Story
 from datalab.quality import CheckResult, Expectation, Severity, Suite, titles
 
-GATE, CONSERVATION, PRIVACY = "gate", "conservation", "privacy"
+GATE, CONSERVATION, PRIVACY, RESIDUE = "gate", "conservation", "privacy", "residue"
 
 
 def check_specs(pipeline: Pipeline, suite: Suite | None, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -35,6 +35,8 @@ def check_specs(pipeline: Pipeline, suite: Suite | None, asset: dg.AssetKey) -> 
     }
     if any(isinstance(step, GenerateStep) for step in pipeline.steps):
         own[PRIVACY] = "The privacy tests of the model that generates the rows."
+    if any(step.service == Service.SCRUBBING for step in pipeline.steps):
+        own[RESIDUE] = "A second look at the rows to be released: nothing is left of what a scrubbing step removes."
     return specs + [dg.AssetCheckSpec(name, asset=asset, blocking=True, description=text) for name, text in own.items()]
 
 
@@ -58,6 +60,16 @@ def check_results(
             asset_key=asset,
             passed=all(test["passed"] for test in tests),
             metadata={test["name"]: f"{test['value']} (threshold {test['threshold']}): {test['meaning']}" for test in tests},
+        )
+    if RESIDUE in declared and story.residue:
+        found = {
+            f"{column}: {kind}": number for column, kinds in story.residue["found"].items() for kind, number in kinds.items()
+        }
+        yield dg.AssetCheckResult(
+            check_name=RESIDUE,
+            asset_key=asset,
+            passed=not story.residue["broken"],
+            metadata={"rows looked at": story.residue["rows"], **found},
         )
     if story.done:
         totals = {name: int(story.done["totals"][name]) for name in ("rows_in", "generated", "kept", "dropped", "quarantined")}

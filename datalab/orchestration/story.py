@@ -14,7 +14,7 @@ from datalab.engine.plan import Plan, StageKind
 from datalab.governance.ledger import Ledger
 from datalab.model.receipt import Rows, add_tallies
 
-_SINGLE = ("run.done", "checks.evaluated", "gate.decided", "model.fitted")
+_SINGLE = ("run.done", "checks.evaluated", "gate.decided", "model.fitted", "residue.scanned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Story:
     checks: Mapping[str, Any]
     gate: Mapping[str, Any]
     model: Mapping[str, Any]
+    residue: Mapping[str, Any]
 
     @property
     def conserved(self) -> bool:
@@ -77,6 +78,7 @@ def tell_story(ledger: Ledger, plan: Plan) -> Story:
         checks=single["checks.evaluated"],
         gate=single["gate.decided"],
         model=single["model.fitted"],
+        residue=single["residue.scanned"],
     )
 
 

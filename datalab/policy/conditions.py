@@ -75,7 +75,8 @@ def _purpose(constraint: Constraint, now: Circumstances, forbidding: bool) -> tu
     intent = now.intent
     if not intent.purpose.strip():
         return forbidding, "the intent names no purpose"
-    declared = {purpose_iri(intent.purpose)} | ({COMMERCIAL} if intent.commercial else set())
+    stated = purpose_iri(intent.purpose)
+    declared = {stated} | ({COMMERCIAL} if intent.commercial else set())
     named = {purpose_iri(item) for item in constraint.right}
     said = "the purpose is " + " and ".join(sorted(declared))
     negative = constraint.operator in {"neq", "isNoneOf"}
@@ -89,6 +90,8 @@ def _purpose(constraint: Constraint, now: Circumstances, forbidding: bool) -> tu
     def covered(purpose: str) -> bool:
         if hurts and ({purpose} | named) - codes():
             return True
+        if hurts and purpose == stated and any(purpose in broader(item) for item in named):
+            return True  # the stated purpose leaves open whether it is the one that is forbidden
         kinds = broader(purpose) if with_narrower else frozenset((purpose,))
         if with_narrower and not is_commercial(intent):
             kinds |= {NON_COMMERCIAL}

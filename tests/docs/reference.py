@@ -69,7 +69,16 @@ def _service(service: str) -> Iterator[str]:
     constants = [(name, item) for name, item in _members(service) if not callable(item)]
     for name, value in constants:
         yield f"### {service}.{name}\n"
-        yield f"{', '.join(f'`{one}`' for one in value)}\n"
+        yield f"{_value(value)}\n"
+
+
+def _value(value: Any) -> str:
+    """Return a constant: the words of a collection, or what a record sets."""
+    if not dataclasses.is_dataclass(value):
+        return ", ".join(f"`{one}`" for one in value)
+    return ", ".join(
+        f"`{field.name}={got!r}`" for field in dataclasses.fields(value) if (got := getattr(value, field.name)) is not None
+    )
 
 
 def _reading() -> Iterator[str]:

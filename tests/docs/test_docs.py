@@ -79,6 +79,12 @@ def test_the_ai_developers_tutorial_runs_on_a_release(released, shell):
     tutorial.follow(DOCS / "tutorial-ai-developer.md", released, shell)
 
 
+def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
+    (lab / ".datalab" / "keys").mkdir(parents=True)
+    (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)
+    tutorial.follow(DOCS / "how-to" / "slurm.md", lab, shell)
+
+
 def test_the_compliance_officers_tutorial_runs(lab, shell):
     (lab / ".datalab" / "keys").mkdir(parents=True)
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)

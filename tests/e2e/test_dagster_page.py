@@ -168,6 +168,17 @@ def test_a_pipeline_is_materialised_by_a_click(dev, tmp_path):
     assert outside == []
 
 
+def test_nothing_outlives_a_killed_parent(tmp_path):
+    made = Dev(tmp_path)
+    children = made.children()
+    assert len(children) >= 4
+
+    made.process.kill()
+    made.process.wait()
+
+    made.wait(lambda: not [pid for pid in children if alive(pid)], "all children to end", 60)
+
+
 def test_ctrl_c_ends_everything(dev):
     children = dev.children()
     assert len(children) >= 4

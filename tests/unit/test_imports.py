@@ -15,7 +15,7 @@ DOORS = {
     "great_expectations": {"datalab.quality.gx"},
     "presidio_analyzer": {"datalab.services.scrubbing.presidio"},
     "sdv": {"datalab.services.synthesis.sdv"},
-    "apache_beam": {"datalab.engine.beam"},
+    "apache_beam": {"datalab.engine.beam.parts", "datalab.engine.beam.worker_pool", "datalab.engine.beam.workers"},
     # What these libraries take or what an AI developer asks for is a pandas frame.
     "pandas": {"datalab.quality.gx", "datalab.services.synthesis.sdv", "datalab.staging.reader"},
 }

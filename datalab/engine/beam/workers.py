@@ -8,12 +8,15 @@ import os
 import pickle
 import secrets
 import shutil
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
+from datalab.engine.beam.hands import Terms, dismiss
 from datalab.engine.beam.runners import find_runner
 from datalab.engine.beam.worker_pool import WorkerPool
 from datalab.engine.folder import RunFolder
@@ -48,18 +51,28 @@ class BeamWorkers:
         self._options = dict(options or {})
         self._runner.check(self._options)
         self._pool: WorkerPool | None = None
+        self._terms = Terms(
+            folder=folder,
+            stages=plan.stages,
+            labels=plan.labels,
+            memory_mb=settings.worker_memory_mb,
+            attempts=settings.attempts,
+            part_seconds=settings.part_seconds,
+            path=_own_path(),
+        )
 
     def __enter__(self) -> Self:
         _open_beam()
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(self._folder.path(_FOLDER))
         if self._runner.pool and "environment_config" not in self._options:
-            self._pool = WorkerPool(logs=self._folder.path(f"{_FOLDER}/logs")).__enter__()
+            self._pool = WorkerPool().__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.__exit__(*error)
+        dismiss(self._folder.root)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
         """Work the tasks of one stage off and yield their receipts as they appear; raise the error of a part that failed.
@@ -80,19 +93,15 @@ class BeamWorkers:
                 next="look at the logs of the runner and its workers, then run again: finished parts are kept",
             )
 
-    def _try(self, missing: dict[int, Task]) -> Iterator[Receipt]:
+    def _try(self, missing: dict[int, Task]) -> Generator[Receipt, None, str]:
         """Run one job for what is missing; return how it failed, "" when it did not."""
         from datalab.engine.beam.parts import Errand
 
-        settings = self._settings
-        name = f"{_FOLDER}/{secrets.token_hex(6)}"
-        errand = Errand(
-            self._folder, name, settings.worker_memory_mb, settings.attempts, settings.part_seconds, tuple(sys.path)
-        )
+        errand = Errand(f"{_FOLDER}/{secrets.token_hex(6)}", self._terms)
         job = _Job(self._arguments(next(iter(missing.values()))), errand, list(missing.values()))
         job.start()
         try:
-            while not job.done.wait(_PAUSE):
+            while not job.over(_PAUSE):
                 yield from self._arrived(missing)
                 _raise_left(errand)
             patience = time.monotonic() + (0 if job.failed else _PATIENCE)
@@ -102,7 +111,7 @@ class BeamWorkers:
                 time.sleep(_PAUSE)
                 yield from self._arrived(missing)
         finally:
-            self._folder.write(f"{name}/stop", b"")
+            errand.stop()
             job.end()
         return job.failed
 
@@ -110,7 +119,8 @@ class BeamWorkers:
         stage = self._plan.stages[task.stage]
         pool = self._pool.address if self._pool else ""
         arguments = self._runner.arguments(self._options, workers=self._settings.workers or usable_cores(), pool=pool)
-        return [*arguments, f"--job_name=datalab-{self._plan.pipeline.name}-{stage.number}-{stage.kind}".replace("_", "-")]
+        name = f"datalab-{self._plan.pipeline.name}-{stage.number}-{stage.kind}".replace("_", "-")
+        return [*arguments, f"--job_name={name}"]
 
     def _arrived(self, missing: dict[int, Task]) -> Iterator[Receipt]:
         """Yield the receipts that appeared since the last look."""
@@ -129,11 +139,12 @@ class BeamWorkers:
 
 
 class _Job:
-    """One Beam pipeline, in a thread: some runners return at once, others when all is done."""
+    """One Beam pipeline, in a thread: some runners return at once, others when all is done. ``failed`` says how, "" for well."""
 
     def __init__(self, arguments: list[str], errand: Any, tasks: list[Task]) -> None:
-        self.done = threading.Event()
         self.failed = ""
+        self._done = threading.Event()
+        self._harnesses: set[int] = set()
         self._arguments = arguments
         self._errand = errand
         self._tasks = tasks
@@ -143,18 +154,36 @@ class _Job:
     def start(self) -> None:
         self._thread.start()
 
+    def over(self, seconds: float) -> bool:
+        """Wait so long for its end; return whether it came."""
+        if self._done.wait(seconds):
+            return True
+        alive = _harnesses()
+        gone, self._harnesses = self._harnesses - alive, alive
+        if not gone or self._done.wait(_PATIENCE):
+            return self._done.is_set()
+        self.failed = "one of Beam's worker processes died"  # and Beam's own runner would wait for it for ever
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return True
+
     def end(self) -> None:
         """Cancel it if it still runs; parts that are being worked on may come to their end."""
-        if not self.done.is_set() and self._result is not None:
+        if self.failed:
+            return
+        if not self._done.is_set() and self._result is not None:
             with contextlib.suppress(Exception):
                 self._result.cancel()
         self._thread.join(timeout=60)
 
     def _run(self) -> None:
-        import apache_beam as beam
+        import apache_beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
         from datalab.engine.beam.parts import WorkParts, descriptor
+
+        beam: Any = apache_beam  # half of it is typed
 
         try:
             pipeline = beam.Pipeline(options=PipelineOptions(self._arguments))
@@ -170,7 +199,29 @@ class _Job:
         except BaseException as error:  # noqa: BLE001 - whatever it is, the thread that waits must hear of it
             self.failed = f"{type(error).__name__}: {_first_line(error)}"
         finally:
-            self.done.set()
+            self._done.set()
+
+
+def _own_path() -> tuple[str, ...]:
+    """Return where modules are found here beside Python's own: the steward's pipelines are among them."""
+    places = [str(Path(place or ".").resolve()) for place in sys.path]
+    return tuple(place for place in places if not place.startswith((sys.prefix, sys.base_prefix)))
+
+
+def _harnesses() -> set[int]:
+    """Return the process ids of the workers that Beam's own runner started here (its mode multi_processing)."""
+    found = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found |= {int(pid) for pid in children.read_text().split() if _is_harness(pid)}
+    return found
+
+
+def _is_harness(pid: str) -> bool:
+    try:
+        return b"sdk_worker_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _open_beam() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datalab.kernels.textquality import C4, FINEWEB, GOPHER, Limits
 from datalab.services.cleaning.duplicates import DuplicatesByKey, ExactDuplicates
 from datalab.services.cleaning.nearduplicates import NearDuplicates
+from datalab.services.cleaning.sample import Sample
 from datalab.services.cleaning.texts import Language, TextQuality, Untranslated
 from datalab.services.cleaning.values import CheckDigits, InRange, InSet, Matches, Required
 
@@ -22,6 +23,7 @@ __all__ = [
     "Matches",
     "NearDuplicates",
     "Required",
+    "Sample",
     "TextQuality",
     "Untranslated",
 ]

@@ -70,6 +70,7 @@ class TextStatistics(MapStep):
     """
 
     service: ClassVar[Service] = Service.ENRICHMENT
+    version: ClassVar[int] = 2
 
     column: str
     prefix: str | None = None

@@ -92,7 +92,7 @@ class Text(MapStep):
         for column in self.columns:
             texts = frame[column]
             others = [frame[name] for name in self.names_from if name != column]
-            for language, rows in self._by_language(frame):
+            for language, rows in self.by_language(frame):
                 chosen = texts if rows is None else texts.gather(rows)
                 beside = others if rows is None else [other.gather(rows) for other in others]
                 where = np.arange(len(chosen)) if rows is None else rows.to_numpy()
@@ -106,9 +106,10 @@ class Text(MapStep):
             counts=dict(sorted(counts.items())),
         )
 
-    def _by_language(self, frame: pl.DataFrame) -> list[tuple[str | None, pl.Series | None]]:
+    def by_language(self, frame: pl.DataFrame) -> list[tuple[str | None, pl.Series | None]]:
+        """Return the rows of each language (None: all rows); where the column that tells it is gone, no language is known."""
         if self.language is None or self.language not in frame.columns:
-            return [(self.language, None)]
+            return [(self.language if self.language and len(self.language) == 2 else None, None)]
         groups = (
             frame.select(language=pl.col(self.language).str.to_lowercase().str.head(2))
             .with_row_index("row")

@@ -12,11 +12,11 @@ from typing import ClassVar
 import polars as pl
 
 from datalab.errors import UsageError
+from datalab.kernels.distinct import over_distinct
 from datalab.kernels.unicode import collapse_white_space
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
 from datalab.services.binding import require_text
 from datalab.services.standardisation.columns import names_of
-from datalab.services.standardisation.distinct import over_distinct
 
 _FORMS = """GmbH mbH AG KG KGaA OHG GbR UG eG eK eV SE SCE SA SAS SASU SARL SÀRL EURL SCI SNC SCA SpA Srl Sapa Snc BV NV CV VOF
 BVBA SPRL SRL SCRL ASBL VZW IVZW Ltd Limited PLC LLP LLC LP Inc Corp Co DAC CLG UC Oy Oyj Ky AB HB KB ApS AS IS IVS OÜ

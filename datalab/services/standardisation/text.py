@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from datalab.kernels.distinct import distinct, repeats
 from datalab.kernels.encoding import repair_mojibake
 from datalab.kernels.unicode import collapse_spaces_in_lines, collapse_white_space, nfc, remove_controls
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
@@ -41,17 +42,22 @@ class Text(MapStep):
 
     def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
         """Repair the values; no row is dropped."""
+        kernels = {
+            "controls-removed": remove_controls,
+            "normalised-nfc": nfc,
+            "white-space-collapsed": collapse_spaces_in_lines if self.lines else collapse_white_space,
+        }
         counts: Counter[str] = Counter()
         changed = []
         for name in self.columns:
-            text, counts_here = frame[name], Counter[str]()
-            text, counts_here["controls-removed"] = remove_controls(text)
-            text, counts_here["normalised-nfc"] = nfc(text)
-            collapse = collapse_spaces_in_lines if self.lines else collapse_white_space
-            text, counts_here["white-space-collapsed"] = collapse(text)
-            counts += counts_here
-            changed.append(text.alias(name))
-        return Outcome(frame.with_columns(changed), counts=dict(counts))
+            apart = distinct(frame[name]) if repeats(frame[name]) else None
+            text = apart.values if apart else frame[name]
+            for what, kernel in kernels.items():
+                before = text
+                text, number = kernel(before)
+                counts[what] += apart.rows(before != text) if apart and number else number
+            changed.append((apart.spread(text) if apart else text).alias(name))
+        return Outcome(frame.with_columns(changed), counts=dict(+counts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ import polars as pl
 
 from datalab.errors import SchemaError, UsageError
 from datalab.kernels.dates import ISO_DATE, dates, moments
+from datalab.kernels.distinct import over_distinct
 from datalab.kernels.numbers import booleans, decimals, floats, integers, misfits
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
 from datalab.services.binding import require_columns
-from datalab.services.standardisation.distinct import over_distinct
 
 _WORDS = {
     "integer": pl.Int64(),

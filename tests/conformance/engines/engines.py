@@ -7,10 +7,12 @@ It works through processes of its own, as a user would call them; ``None`` from 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.conformance.engines import clusters
 from tests.unit.cli.conftest import Answer, process
 
 Run = Callable[[Path, str, Path], None]
@@ -18,10 +20,11 @@ Run = Callable[[Path, str, Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How a plan is worked off; ``missing`` says what this machine lacks for it, "" for nothing."""
+    """How a plan is worked off; ``missing`` says what this machine lacks for it, "" for nothing. ``cluster``: it needs servers."""
 
     run: Run
     missing: Callable[[], str] = lambda: ""
+    cluster: bool = False
 
 
 def good(answer: Answer) -> Answer:
@@ -41,9 +44,50 @@ def local(workers: int) -> Engine:
     return Engine(run)
 
 
+def crew(count: int, *, one_after_the_other: bool = False) -> Engine:
+    """The shards of a prepared run as processes of their own, at the same time or in turn; then the finish."""
+
+    def run(folder: Path, name: str, home: Path) -> None:
+        datalab(folder, home, "run", name, "--prepare")
+        shards = [f"{index}/{count}" for index in range(count)]
+        patience = "1" if one_after_the_other else "60"
+
+        def work(shard: str) -> dict:
+            more = {"DATALAB_WORKERS": "1"}
+            return json.loads(
+                datalab(folder, home, "run", name, "--shard", shard, "--patience", patience, "--json", **more).out
+            )
+
+        with ThreadPoolExecutor(1 if one_after_the_other else count) as together:
+            answers = list(together.map(work, shards))
+        taken = [answer["taken_over"] for answer in answers]
+        assert bool(sum(taken)) == one_after_the_other, taken
+        assert all(answer["worked"] for answer in answers[: 1 if one_after_the_other else count])
+        datalab(folder, home, "run", name, "--finish")
+
+    return Engine(run)
+
+
+def beam(
+    runner: str, more: Callable[[], Sequence[str]] = tuple, *, missing: Callable[[], str] = clusters.without_beam
+) -> Engine:
+    """Beam on one of its runners; ``more`` starts the servers it needs and returns the options that name them."""
+
+    def run(folder: Path, name: str, home: Path) -> None:
+        datalab(folder, home, "run", name, "--json", "--engine", "beam", "--runner", runner, *more(), DATALAB_WORKERS="2")
+
+    return Engine(run, missing, cluster=True)
+
+
 ENGINES: Mapping[str, Engine] = {
     "1-worker": local(1),
     "2-workers": local(2),
+    "shards-at-once": crew(2),
+    "shards-in-turn": crew(2, one_after_the_other=True),
+    "beam-fnapi": beam("fnapi"),
+    "beam-fnapi-multi-processing": beam("fnapi", lambda: clusters.options(direct_running_mode="multi_processing")),
+    "beam-portable": beam("portable", clusters.portable_options),
+    "beam-flink": beam("flink", clusters.flink_options, missing=clusters.without_flink),
 }
 
 

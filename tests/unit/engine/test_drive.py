@@ -245,7 +245,9 @@ def test_many_partitions_give_the_same_result_as_one(bench, monkeypatch):
 
     plan = bench.plan(people(1000), STEPS)
     one = bench.run(plan)
-    monkeypatch.setattr(exchange, "_ROWS_PER_PARTITION", 90)  # the rows before and after each pass need different numbers
+    monkeypatch.setattr(
+        exchange, "_PARTITION_BYTES", 90 * FirstByKey.row_bytes
+    )  # the rows before and after each pass need different numbers
     many = bench.run(plan, name="many")
 
     assert contents(many) == contents(one)

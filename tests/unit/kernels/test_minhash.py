@@ -7,7 +7,8 @@ import random
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalab.kernels import components, hashing, minhash
@@ -48,6 +49,26 @@ def test_signatures_do_not_depend_on_the_batch(texts, cut):
     parts = [minhash.signatures(piece, 3, 2) for piece in (column[:cut], column[cut:])]
     for left, right in zip(whole, (np.concatenate(pair) for pair in zip(*parts, strict=True)), strict=True):
         assert (left == right).all()
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=40), min_size=1, max_size=8))
+def test_both_ways_to_sketch_give_one_sketch(texts):
+    spread = hashing.mix(np.array([value for text in texts for value in text], dtype=np.uint64))
+    sizes = np.array([len(text) for text in texts])
+    assert (minhash._full_bins(spread, sizes) == minhash._sparse_bins(spread, sizes)).all()
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), min_size=1, max_size=8), st.integers(1, 60))
+def test_minima_follow_the_definition_for_short_and_long_texts(texts, columns):
+    hashes = np.array([value for text in texts for value in text], dtype=np.uint64)
+    sizes = np.array([len(text) for text in texts])
+    low_by, high_by = np.array([3, 0x9E3779B1], dtype=np.uint32), np.array([5, 0x85EBCA77], dtype=np.uint32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(minhash, "_COLUMNS", columns)
+        found = minhash._minima(hashes, np.cumsum(sizes) - sizes, sizes, low_by, high_by)
+    for place, (a, b) in enumerate([(3, 5), (0x9E3779B1, 0x85EBCA77)]):
+        for row, text in enumerate(texts):
+            assert found[place, row] == min(((x & 0xFFFFFFFF) * a + (x >> 32) * b) % 2**32 for x in text)
 
 
 def test_the_estimate_is_near_the_exact_similarity():
@@ -92,6 +113,7 @@ KEYS = [[17819289074989035829, 11955659707266018699]]
 ONES = 4
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(1, 15), st.data())
 def test_components_name_their_smallest(nodes, data):
     edges = data.draw(st.lists(st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)), max_size=20))

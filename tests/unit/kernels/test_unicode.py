@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datalab.kernels import unicode
 from datalab.kernels.unicode import (
     CONTROLS,
     NFC_RELEVANT,
@@ -93,6 +94,29 @@ def test_controls_are_what_unicode_calls_so_less_white_space():
 )
 def test_line_breaks_can_stay(raw, clean):
     assert collapse_spaces_in_lines(pl.Series([raw]))[0].to_list() == [clean]
+
+
+@given(st.lists(text | st.none(), max_size=8), st.integers(1, 9))
+def test_masks_do_not_depend_on_the_block(values, block):
+    series = pl.Series(values, dtype=pl.String)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unicode, "_BLOCK", block)
+        assert nfc(series)[0].to_list() == [value and unicodedata.normalize("NFC", value) for value in values]
+        assert remove_controls(series)[0].equals(series.str.replace_all(CONTROLS, ""))
+
+
+@given(st.lists(text | st.none(), max_size=20))
+def test_white_space_in_lines_is_collapsed_as_the_plain_patterns_do(values):
+    series = pl.Series(values, dtype=pl.String)
+    breaks, spaces = (
+        r"\r\n|[\r\x0b\x0c\u{85}\u{2028}\u{2029}]",
+        r"[\t \u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}]+",
+    )
+    plain = series.str.replace_all(breaks, "\n").str.replace_all(spaces, " ").str.replace_all(r" ?\n ?", "\n")
+    wanted = plain.str.replace_all(r"\n{3,}", "\n\n").str.strip_chars(WHITE_SPACE)
+    found, changed = collapse_spaces_in_lines(series)
+    assert found.equals(wanted)
+    assert changed == (series != wanted).sum()
 
 
 @given(text)

@@ -12,7 +12,7 @@ from datalab.model.agreement import Intent
 from datalab.model.decision import Decision, Door
 from datalab.model.policy import Constraint, Policy, Rule
 from datalab.policy import Facts, check_grant, decide, parse
-from datalab.policy.purposes import codes
+from datalab.policy.purposes import broader, codes
 
 DPV = "https://w3id.org/dpv#"
 EU = "http://publications.europa.eu/resource/authority/country/EUR"
@@ -249,6 +249,14 @@ def test_no_prohibition_of_a_purpose_is_passed_by_a_purpose_that_nobody_knows(co
     forbidden = Rule("use", (Constraint("purpose", operator, (code,)),))
     policy = Policy("p", (Rule("use"),), (forbidden,), verbatim="{}")
     assert not ask(policy, intent(purpose="https://elsewhere.example/" + word), door).permitted
+
+
+@given(st.sampled_from(sorted(codes())), st.sampled_from(["eq", "isA", "isAnyOf"]), st.data(), st.sampled_from(Door))
+def test_no_prohibition_of_a_purpose_is_passed_by_a_broader_one(code, operator, data, door):
+    forbidden = Rule("use", (Constraint("purpose", operator, (code,)),))
+    policy = Policy("p", (Rule("use"),), (forbidden,), verbatim="{}")
+    stated = data.draw(st.sampled_from(sorted(broader(code))))
+    assert not ask(policy, intent(purpose=stated), door).permitted
 
 
 @given(POLICIES, POLICIES, INTENTS, st.sampled_from(Door))

@@ -78,7 +78,7 @@ def test_signals_of_quality_are_columns_and_the_rule_comes_later():
     frame = pl.DataFrame({"t": [prose, "Too short.", None], "tag": ["en-GB", "en", None]})
     outcome = enriched(enrich.TextSignals("t", language="tag"), frame)
     assert outcome.dropped is None
-    assert outcome.frame["t_words"].to_list() == [84.0, 2.0, None]
+    assert outcome.frame["t_words"].to_list() == [90.0, 2.0, None]
     assert outcome.frame["t_stop_words"].to_list() == [4.0, 0.0, None]
     rule = clean.TextQuality("t", language="tag", signals="t_")
     assert "t" not in rule.bind(outcome.frame.schema).reads

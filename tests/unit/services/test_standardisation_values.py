@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datalab.errors import SchemaError, UsageError
+from datalab.kernels.distinct import over_distinct
 from datalab.model.canonical import describe, digest
 from datalab.services import standardisation as standardise
-from datalab.services.standardisation.distinct import over_distinct
 from datalab.services.standardisation.names import organisation, person
 
 
@@ -37,6 +37,13 @@ def test_text_is_repaired_and_counted():
     assert values(outcome) == ["á b", "ok", "x", "t", None]
     assert outcome.counts == {"controls-removed": 1, "normalised-nfc": 1, "white-space-collapsed": 2}
     assert values(apply(standardise.Text("x", lines=True), "a \n b")) == ["a\nb"]
+
+
+def test_values_that_repeat_are_repaired_once_and_counted_each():
+    frame = pl.DataFrame({"t": [" a  b ", "e\u0301", None, "plain"] * 100})
+    outcome = standardise.Text("t").apply(frame, None)
+    assert outcome.frame["t"].to_list() == ["a b", "é", None, "plain"] * 100
+    assert outcome.counts == {"normalised-nfc": 100, "white-space-collapsed": 100}
 
 
 def test_encoding_is_repaired_and_counted():
