@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
@@ -147,15 +148,24 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, pat
             answer = perform(plan, folder, task)
         except DatalabError as error:
             answer = error
-        except MemoryError:
-            os.abort()  # native code does the same; nothing can be trusted to go on from here
         except BaseException as error:  # noqa: BLE001 - the parent must hear of everything
+            if _starved(error):
+                os.abort()  # native code does the same; nothing can be trusted to go on from here
             answer = unexpected(error)
         try:
             pipe.send(answer)
         except OSError:
             return
         pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
+
+
+def _starved(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: as Python, the system or the loader of a library says it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in ("allocate memory", "failed to map segment"))
+    return isinstance(error, MemoryError)
 
 
 def _die_with(parent: int) -> None:
