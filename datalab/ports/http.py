@@ -297,7 +297,7 @@ class HttpClient:
             if skipped:
                 again.update(block[:skipped])
                 skipped, block = max(0, skipped - len(block)), block[skipped:]
-                if not skipped and again.digest() != arrival.hash.digest():
+                if not skipped and again.digest() != arrival.digest():
                     raise SourceError("the file changed while it was being fetched", where=shown(url), next="fetch it again")
             if block:
                 arrival.write(block)
