@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datalab.policy import terms
 from datalab.policy.deletion import Deletion, deletion
 from datalab.policy.doors import decide
 from datalab.policy.facts import Facts, Standing
 from datalab.policy.grants import acquire_subject, acquire_target, check_grant, decide_acquisition
-from datalab.policy.intersect import as_odrl, intersect, since
+from datalab.policy.intersect import as_odrl, carried, intersect, since
 from datalab.policy.odrl import parse
 from datalab.policy.overrides import Override
 from datalab.policy.unknown import Unknown, unknown_parts
@@ -21,6 +22,7 @@ __all__ = [
     "acquire_subject",
     "acquire_target",
     "as_odrl",
+    "carried",
     "check_grant",
     "decide",
     "decide_acquisition",
@@ -30,6 +32,7 @@ __all__ = [
     "intersect",
     "parse",
     "since",
+    "terms",
     "unknown_parts",
     "valid_until",
 ]

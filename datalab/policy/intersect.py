@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from datalab.model.agreement import Agreement
 from datalab.model.policy import Constraint, Duty, Policy, Rule
 from datalab.policy import terms
 from datalab.policy.moments import after, interval, rfc3339
@@ -39,6 +40,15 @@ def since(policy: Policy, agreed_at: dt.datetime | None) -> Policy:
         prohibitions=tuple(map(dated, policy.prohibitions)),
         obligations=tuple(map(due, policy.obligations)),
     )
+
+
+def carried(agreements: Sequence[Agreement], identifier: str = "") -> Policy:
+    """Return the terms that a release under these agreements carries on, as one policy named ``identifier``."""
+    moments = (interval(agreement.agreed_at) for agreement in agreements)
+    dated = [
+        since(agreement.policy, bounds[0] if bounds else None) for agreement, bounds in zip(agreements, moments, strict=True)
+    ]
+    return intersect(dated, identifier)
 
 
 def intersect(policies: Sequence[Policy], identifier: str = "") -> Policy:

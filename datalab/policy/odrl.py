@@ -57,7 +57,9 @@ def parse(text: str) -> Policy:
             reader.note(f"profile {terms.shown(text_of(profile))!r}")
     if terms.local(text_of(body.get("conflict"))) not in {"", "prohibit", "perm"}:
         reader.note(f"conflict strategy {terms.shown(text_of(body.get('conflict')))!r}")
-    parties = reader.assignees(body.get("assignee"))
+    # An offer's assignee narrows whom it is for; an agreement's is who concluded it, which its connector has checked.
+    concluded = terms.local(text_of(body.get("@type"))) == "Agreement"
+    parties = () if concluded else reader.assignees(body.get("assignee"))
     permissions = reader.rules(body.get("permission"), "permission", parties)
     prohibitions = reader.rules(body.get("prohibition"), "prohibition", parties)
     obligations = reader.duties(body.get("obligation"), "obligation")
