@@ -59,7 +59,7 @@ def written(constraint: Constraint) -> str:
     """Return the constraint as one phrase that names the term, for reasons."""
     right = ", ".join(terms.shown(item) for item in constraint.right) or "(nothing)"
     left = "'assignee'" if constraint.left == terms.ASSIGNEE else terms.shown(constraint.left)
-    return terms.shown(f"{left} {terms.shown(constraint.operator)} {right}")
+    return terms.shown(f"{left} {terms.shown(constraint.operator)} {right}".strip())
 
 
 def unreadable(constraint: Constraint) -> str | None:

@@ -67,6 +67,8 @@ def keys(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def items(value: Any) -> list[Any]:
     """Return a value as a list: None is none, one value a list of one, ``{"@list": …}`` and ``{"@set": …}`` what is in it."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping) and set(value[0]) <= {"@list", "@set"}:
+        value = value[0]
     if isinstance(value, Mapping) and len(value) == 1 and (inner := value.get("@list", value.get("@set"))) is not None:
         value = inner
     if value is None:
