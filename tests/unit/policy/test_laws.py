@@ -100,7 +100,7 @@ def test_another_policy_never_turns_no_into_yes(one, other, intent, door, facts)
 def test_no_override_reaches_what_is_known_or_prohibited(policy, constraint, intent, door, facts):
     known = {"policy": policy.sha256, "actor": "Eve", "reason": "because", "until": NOW + dt.timedelta(1), "event": 1}
     words = ["use", "prohibition of use", *(part.term for part in unknown_parts(policy) if not part.vouchable)]
-    words += [reason for reason in ask([policy], intent, door, facts).reasons]
+    words += list(ask([policy], intent, door, facts).reasons)
     words += [one.term for one in ask([policy], intent, door, facts).refusals if not one.vouchable]
     facts = dataclasses.replace(facts, overrides=tuple(Override(term=word, **known) for word in words))
     without = ask([policy], intent, door, dataclasses.replace(facts, overrides=()))
