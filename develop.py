@@ -18,7 +18,7 @@ from environments import PEERS, REQUIREMENTS, ROOT, VENV, Stop, install, locked,
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 MACHINES = ("x86_64", "aarch64")
-CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", "build", "dist")
+CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache", ".tck", "build", "dist")
 
 
 def main(arguments: list[str]) -> int:
@@ -76,7 +76,25 @@ def test(rest: list[str]) -> int:
 def test_slow(rest: list[str]) -> int:
     """Run the slow tests: whole processes killed and resumed, servers, memory."""
     install("dev")
-    return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow", *rest])
+    return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow and not cluster", *rest])
+
+
+def test_clusters(rest: list[str]) -> int:
+    """Run the tests on clusters; without Java or Maven those on Flink are skipped, and say so."""
+    install("dev")
+    python, jars = VENV / "bin" / "python", ROOT / ".cache" / "flink"
+    if shutil.which("java") and shutil.which("mvn"):
+        if run([python, "-m", "datalab.engine.beam.flink", "fetch", jars]) != 0:
+            print("test-clusters: Flink could not be fetched, its tests are skipped", flush=True)
+    else:
+        print("test-clusters: Flink needs Java and, once, Maven; its tests are skipped", flush=True)
+    return run([python, "-m", "pytest", "-m", "cluster", *rest])
+
+
+def tck(rest: list[str]) -> int:
+    """Run the official conformance kit of the Dataspace Protocol against both roles; skipped without Java or Maven."""
+    install("dev")
+    return run([VENV / "bin" / "python", ROOT / "tests" / "tck" / "run.py", *rest])
 
 
 def bench(rest: list[str]) -> int:
@@ -154,6 +172,8 @@ VERBS = {
     "demo": (demo, "run the demo: from offers in a sandbox data space to approved releases"),
     "test": (test, "run the tests; arguments go to pytest"),
     "test-slow": (test_slow, "run the slow tests: kills, servers, memory"),
+    "test-clusters": (test_clusters, "run the plans on Beam's runners, a real Flink among them"),
+    "tck": (tck, "run the official conformance kit of the Dataspace Protocol (needs Java 17 and Maven)"),
     "dev": (dev, "open Dagster's web page on the pipelines"),
     "bench": (bench, "measure what benchmarks claim; arguments are rows, or --quick"),
     "bench-peers": (bench_peers, "the same against other toolkits, in .venv-peers"),

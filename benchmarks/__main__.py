@@ -1,4 +1,4 @@
-"""``python -m benchmarks [ROW …] [--peers] [--quick] [--pairs N] [--page] [--list]``: measure rows, keep them, print the table."""
+"""``python -m benchmarks [ROW …] [--peers] [--quick] [--pairs N] [--files N] [--page] [--list]``: measure rows, keep them, print the table."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--peers", action="store_true", help="without names: the rows against other toolkits")
     parser.add_argument("--quick", action="store_true", help="little data, one pair, nothing is kept")
     parser.add_argument("--pairs", type=int, default=3, metavar="N", help="pairs to measure (3)")
+    parser.add_argument("--files", type=int, default=6, metavar="N", help="files of the corpus to work on (6, 8 MB each)")
     parser.add_argument("--page", action="store_true", help="only write docs/benchmarks.md anew")
     parser.add_argument("--list", action="store_true", help="only list the rows")
     given = parser.parse_args(words)
@@ -39,7 +40,9 @@ def main(words: list[str]) -> int:
             print(f"  {names}: {text} [{perf_counter() - began:.0f} s]", file=sys.stderr, flush=True)
 
         try:
-            rows = list(one.measure(Scale(given.quick, 1 if given.quick else given.pairs, say)))
+            rows = list(
+                one.measure(Scale(given.quick, 1 if given.quick else given.pairs, 1 if given.quick else given.files, say))
+            )
         except Unable as reason:
             unable += 1
             say(f"not measured: {reason}")

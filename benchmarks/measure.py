@@ -2,7 +2,7 @@
 
 CPU seconds are user + system of the process and of all it waited for, start of the interpreter and imports included, as the
 kernel reports them when the process ends. They hardly suffer from what else the machine does; the wall clock does. Peak memory is
-the largest sum of the proportional set sizes (PSS) of the tree, looked at twenty times a second; the largest single process is
+the largest sum of the proportional set sizes (PSS) of the tree, looked at up to twenty times a second; the largest single process is
 known from the kernel's own high-water mark (not from ``ru_maxrss``: that begins with what the parent had when it forked).
 """
 
@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +29,8 @@ ONE_THREAD = dict.fromkeys(
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 _MISLEADING = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 _LOOK_EVERY = 0.05
+_SHARE = 0.02
+"""Of a core, for looking: where a look takes longer (a large process, a busy machine), looks become rarer."""
 
 
 class Unable(Exception):
@@ -143,10 +145,13 @@ class _Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        while not self._done.wait(_LOOK_EVERY):
+        pause = _LOOK_EVERY
+        while not self._done.wait(pause):
+            began = thread_time()
             pids = _tree(self.pid)
             self.peak = max(self.peak, sum(_kibibytes(pid, "smaps_rollup", "Pss:") for pid in pids))
             self.largest = max(self.largest, *(_kibibytes(pid, "status", "VmHWM:") for pid in pids))
+            pause = max(_LOOK_EVERY, (thread_time() - began) / _SHARE)
 
 
 def _tree(pid: int) -> list[int]:

@@ -11,15 +11,19 @@ from pathlib import Path
 
 from benchmarks.row import Goal, Row
 
-SUITES = ("engine",)
+SUITES = ("connectors", "engine")
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much work a comparison may do: ``quick`` is for trying it, its figures are not kept. ``say`` tells how far it is."""
+    """How much work a comparison may do: ``quick`` is for trying it, its figures are not kept. ``say`` tells how far it is.
+
+    ``files`` is how many of the corpus's six files to work on.
+    """
 
     quick: bool
     pairs: int
+    files: int
     say: Callable[[str], None]
 
 

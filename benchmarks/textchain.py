@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.corpus.build import CACHE
+from benchmarks.pairwise import fallen
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from datalab.model.step import PairStep, Step
+    from datalab.engine.engines import Engine
+    from datalab.model.step import Step
 
 PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
 STAGES = ("normalise", "language", "quality", "patterns", "near-duplicates")
@@ -44,6 +46,7 @@ def run(
     part_rows: int = 32_768,
     minimum_words: int = 50,
     check: bool = False,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Do what ``datalab run`` does, in a new lab: attestation, landing, parts, receipts, sidecars, ledger, gate, candidate, report."""
     from datalab import Pipeline, Purpose, Release, Source
@@ -67,7 +70,7 @@ def run(
             release=Release(licence="CC0-1.0", description="Measured and thrown away"),
         )
         with open_lab(Settings(root=root, actor="Benchmark", workers=workers)) as lab:
-            summary = run_pipeline(pipeline, lab=lab)
+            summary = run_pipeline(pipeline, lab=lab, engine=engine)
         rows = summary.rows
         kept = sorted(Path(summary.candidate).glob("data/*/*.parquet"))
         return {
@@ -93,7 +96,7 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
     first = next((place for place, step in enumerate(chain) if isinstance(step, PairStep)), len(chain))
     rows_in = 0
     with workplace() as root:
-        frames, keys, evidence = [], [], []
+        frames, keys = [], []
         for source, path in enumerate(files):
             reader, start = pq.ParquetFile(path), 0
             for group in range(reader.num_row_groups):
@@ -107,19 +110,15 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
                     assert isinstance(step, MapStep)
                     frame = _kept(step.apply(frame, context))
                 if first < len(chain):
-                    keyed = chain[first]
-                    assert isinstance(keyed, PairStep)
-                    made: Any = keyed.keys(frame, context)
-                    keys.append(made.rows)
-                    evidence.append(made.evidence)
-                    frame = frame.join(made.certain, on=list(IDENTITY), how="anti", maintain_order="left")
+                    pairing = chain[first]
+                    assert isinstance(pairing, PairStep)
+                    keys.append(pairing.keys(frame, context))
                 frames.append(frame)
             rows_in += start
         if keys:
-            keyed = chain[first]
-            assert isinstance(keyed, PairStep)
-            found = keyed.reduce(pl.concat(keys).sort("key", *IDENTITY), context)
-            gone = _fallen(keyed, found, pl.concat(evidence))
+            pairing = chain[first]
+            assert isinstance(pairing, PairStep)
+            gone = fallen(pairing, keys)
             frames = [frame.join(gone, on=list(IDENTITY), how="anti", maintain_order="left") for frame in frames]
         written = []
         for number, frame in enumerate(frames):
@@ -127,27 +126,6 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
             table = frame.drop(IDENTITY).to_arrow(compat_level=pl.CompatLevel.oldest())
             pq.write_table(table, written[-1], compression="zstd", compression_level=3)
         return {"rows_in": rows_in, "kept": sum(frame.height for frame in frames), "content": content(written) if check else ""}
-
-
-def _fallen(step: PairStep, candidates: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """Confirm the candidates, join them to groups, and return the rows that are not the first of theirs."""
-    import numpy as np
-    import polars as pl
-
-    from datalab.kernels.components import smallest_of_component
-    from datalab.model.step import IDENTITY, OTHER
-
-    rows = evidence.select(IDENTITY).with_row_index("place")
-    left, right = (
-        candidates.join(rows, left_on=names, right_on=IDENTITY, how="left", maintain_order="left")["place"].to_numpy()
-        for names in (OTHER, IDENTITY)
-    )
-    holds = candidates["sure"].to_numpy().copy()
-    asked = np.flatnonzero(~holds)
-    for piece in np.array_split(asked, len(asked) // 4096 + 1):
-        holds[piece] = step.confirm(evidence[left[piece]], evidence[right[piece]]).to_numpy()
-    smallest = smallest_of_component(left[holds].astype(np.int64), right[holds].astype(np.int64), rows.height)
-    return rows.filter(pl.Series(smallest != np.arange(rows.height))).select(IDENTITY)
 
 
 def _kept(outcome: Any) -> pl.DataFrame:

@@ -12,8 +12,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("datalab", deadline=None)  # a wall clock says nothing on a shared machine
+hypothesis.settings.load_profile("datalab")
 SHORTEST = 6
 """Shorter values occur by chance."""
 

@@ -22,7 +22,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     from benchmarks.corpus import corpus
     from benchmarks.textchain import PACKAGES
 
-    data = corpus(1) if scale.quick else corpus()
+    data = corpus(scale.files)
     given = {"files": [str(path) for path in data.files]}
     check(given, scale)
     pairs = run_pairs(

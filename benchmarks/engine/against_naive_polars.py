@@ -28,7 +28,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     """Run both sides by turns over the same files, four times over, so that the start does not hide the work."""
     from benchmarks.corpus import corpus
 
-    data = corpus(1) if scale.quick else corpus()
+    data = corpus(scale.files)
     files = [str(path) for path in data.files]
     scale.say("checking that both sides write the same rows")
     sides = [

@@ -17,7 +17,7 @@ from benchmarks.textchain import PACKAGES, STAGES
 def against(chain: str, goal: Goal, scale: Scale, *, peers: Sequence[str], note: str, stages: Sequence[str] = STAGES) -> Row:
     """Run our ``stages`` and ``benchmarks.peers.<chain>`` by turns over the same files and return the row."""
     python = peers_python()
-    data = corpus(1) if scale.quick else corpus()
+    data = corpus(scale.files)
     files = [str(path) for path in data.files]
     pairs = run_pairs(
         Command("benchmarks.textchain:run", {"files": files, "stages": list(stages)}),

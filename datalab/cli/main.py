@@ -26,6 +26,8 @@ COMMANDS = {
     "approve": "Approve a candidate: it becomes a numbered release.",
     "reject": "Reject a candidate, with a reason.",
     "pull": "Copy an approved release to where it will be used.",
+    "publish": "Offer a release to a data space, or list what is on offer.",
+    "serve": "Answer other labs for what is published.",
     "verify": "Verify every byte and row of a release.",
     "report": "Show where the report of a release is, or open it.",
     "lineage": "Show where the columns, or one row, of a release come from.",

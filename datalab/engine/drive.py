@@ -55,6 +55,8 @@ class Executed:
     fit: Receipt | None
     peak_bytes: int
     resumed: int
+    costs: Tally
+    """Rows, bytes and microseconds of processor time by step, over all parts (`Receipt.costs`)."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class _Run:
     unique: list[dict[str, Any]] = field(default_factory=list)
     peak_bytes: int = 0
     resumed: int = 0
+    costs: Tally = field(default_factory=dict)
 
     @property
     def files(self) -> list[str]:
@@ -124,6 +127,7 @@ class _Run:
         rows = Rows.together(receipt.rows for receipt in done)
         counts = add_tallies(receipt.counts for receipt in done)
         self.peak_bytes = max([self.peak_bytes, *(receipt.peak_bytes for receipt in done)])
+        self.costs = add_tallies([self.costs, *(receipt.costs for receipt in done)])
         self.stages.append((stage, rows, counts))
         self.watcher.total(stage, rows, counts)
         return done
@@ -179,6 +183,7 @@ def execute(
         fit=run.fitted,
         peak_bytes=run.peak_bytes,
         resumed=run.resumed,
+        costs=run.costs,
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -54,7 +55,7 @@ def send_keys(plan: Plan, folder: RunFolder, task: Task, batch: Batch, context: 
             found = step.keys(batch.frame, context)
             made = found if isinstance(found, Keys) else Keys(found)
     if made.certain is not None and made.certain.height:
-        drop_named(batch, plan.labels[place], made.certain)
+        drop_named(batch, plan.labels[place], made.certain.sort(IDENTITY))
     if "probe" in task.detail or not (isinstance(step, LookupStep) or step.exchanges):
         return {}
     name = f"{task.stage:02d}/{task.part:06d}.arrow"
@@ -65,15 +66,25 @@ def send_keys(plan: Plan, folder: RunFolder, task: Task, batch: Batch, context: 
 
 
 def drop_named(batch: Batch, label: str, verdicts: pl.DataFrame) -> None:
-    """Drop the rows that ``verdicts`` (identity, ``reason``) names; each of them must be there."""
-    before = batch.frame.height
-    joined = batch.frame.select(IDENTITY).join(verdicts, on=list(IDENTITY), how="left", maintain_order="left")
-    batch.drop(label, joined["reason"])
-    if before - batch.frame.height != verdicts.height:
+    """Drop the rows that ``verdicts`` (identity, ``reason``, each row once, in order) names; each of them must be there."""
+    rows, named = packed(batch.frame), packed(verdicts)
+    place = np.searchsorted(rows, named)
+    found = place < len(rows)
+    found[found] = rows[place[found]] == named[found]
+    if not found.all():
         raise ConservationError(
-            f"{label} names {verdicts.height} rows to drop, {before - batch.frame.height} of them are there",
+            f"{label} names {verdicts.height} rows to drop, {int(found.sum())} of them are there",
             next="it must name each row once, and only rows it was given",
         )
+    at = np.full(len(rows), -1)
+    at[place] = np.arange(len(named))
+    batch.drop(label, verdicts.get_column("reason").gather(pl.Series(at, dtype=pl.Int64).replace(-1, None)))
+
+
+def packed(frame: pl.DataFrame, names: Sequence[str] = IDENTITY) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the identity of each row as one number, in the order of identities."""
+    source, row = (frame.get_column(name).to_numpy().astype(np.int64) for name in names)
+    return (source << 44) + row
 
 
 def judge(plan: Plan, folder: RunFolder, task: Task, batch: Batch, context: WorkerContext) -> None:
@@ -98,10 +109,12 @@ def write_keys(folder: RunFolder, name: str, keys: pl.DataFrame, partitions: int
 
 
 def write_partitioned(folder: RunFolder, name: str, frame: pl.DataFrame, place: pl.Expr, count: int) -> FileRef:
-    """Write ``frame`` as ``count`` record batches; row order is kept within each."""
-    ordered = frame.with_columns(place.alias("_dl_place")).sort("_dl_place", maintain_order=True)
-    starts = ordered["_dl_place"].search_sorted(pl.Series(range(count + 1), dtype=pl.UInt32), side="left").to_list()
-    ordered = ordered.drop("_dl_place")
+    """Write ``frame`` as ``count`` record batches, ``place`` says which; row order is kept within each."""
+    number = frame.select(place.alias("_dl_place")).to_series().to_numpy()
+    sizes = np.bincount(number, minlength=count)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    small = np.uint16 if count <= 1 << 16 else np.uint32  # of 16 bits numpy makes a radix sort
+    ordered = frame if count == 1 else frame[np.argsort(number.astype(small), kind="stable")]
     return write_pieces(folder, name, (ordered.slice(start, stop - start) for start, stop in pairwise(starts)), frame.head(0))
 
 
@@ -146,7 +159,7 @@ def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     started = time.perf_counter()
     step = _keyed_step(plan, task)
     keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
-    keys = keys.sort("key", *IDENTITY)
+    keys = keys[_key_order(keys)]
     findings = step.reduce(keys, WorkerContext(plan.pipeline.seed, task.part, plan, folder))
     name = f"findings/{task.stage:02d}/{task.part:06d}.arrow"
     if isinstance(step, PairStep):  # each candidate goes to the part of its later row
@@ -182,14 +195,34 @@ def settle(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def verdicts_of_part(folder: RunFolder, files: Sequence[str], part: int) -> pl.DataFrame:
-    """Return the verdicts for one part, identity and ``reason``, from the files that hold them by part."""
+    """Return the verdicts for one part in the order of its rows, each row once, from the files that hold them by part."""
     verdicts = pl.concat([read_batch(folder.path(name), part) for name in files])
-    return verdicts.unique(subset=list(IDENTITY), keep="first", maintain_order=True)
+    _, first = np.unique(packed(verdicts), return_index=True)
+    return verdicts.select(pl.all().gather(first))
 
 
 def _verdicts(frame: pl.DataFrame) -> pl.DataFrame:
     columns = pl.col(SOURCE).cast(pl.UInt32), pl.col(ROW).cast(pl.UInt64), pl.col("reason").cast(pl.String)
-    return frame.select(columns).sort(IDENTITY, maintain_order=True)
+    return frame.select(columns)[np.argsort(packed(frame))]
+
+
+def _key_order(keys: pl.DataFrame) -> np.ndarray[Any, Any]:
+    """Return the order of key rows by (key, identity).
+
+    One sort of plain numbers does, the upper bits of the key with the place in the lower ones, where rows come in the order of their
+    identities (the parts do, and most steps send them so) and no two keys differ in their lower bits alone.
+    """
+    key = keys.get_column("key").to_numpy()
+    bits = np.uint64(max(1, (len(key) - 1).bit_length()))
+    mask = (np.uint64(1) << bits) - np.uint64(1)
+    if bool((np.diff(packed(keys)) >= 0).all()):
+        place = (key & ~mask) | np.arange(len(key), dtype=np.uint64)
+        place.sort()
+        order = (place & mask).astype(np.int64)
+        found = key[order]
+        if bool((found[1:] >= found[:-1]).all()):
+            return order
+    return np.lexsort((packed(keys), key))
 
 
 def part_of(parts: list[list[int]]) -> tuple[pl.Expr, int]:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from datalab.engine.exchange import partitions_for
-from datalab.engine.memory import estimate_mb
+from datalab.engine.memory import base_mb, estimate_mb
 from datalab.engine.parts import spans
-from datalab.engine.plan import Plan, Stage, StageKind
+from datalab.engine.plan import Plan, Stage, StageKind, reference_bytes
+from datalab.engine.shuffle import shuffle_partitions
+from datalab.model.step import KeyedStep, LookupStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,34 +80,63 @@ def explain(plan: Plan) -> Physical:
 
 
 def _pass(plan: Plan, stage: Stage, rows: int | None, parts: int | None, unknown: int) -> Pass:
-    partitions = None if rows is None else partitions_for(rows)
-    pruned: tuple[str, ...] = ()
-    reads, rows_per_part = stage.reads, plan.part_rows
+    partitions = _partitions(plan, stage, rows)
+    reads, there, per_part = stage.reads, plan.schema_in, plan.part_rows
     if stage.kind == StageKind.INTAKE:
         reads, parts = plan.stages[1].reads, len(plan.inputs)
-        pruned = tuple(name for name in plan.schema_in if name not in reads)
     elif stage.kind == StageKind.MAP:
-        pruned = tuple(name for name in plan.schema_before(stage) if name not in reads)
+        there = plan.schema_before(stage)
     elif stage.kind in {StageKind.SETTLE, StageKind.FIT}:
-        parts = 1
-    elif stage.kind in {StageKind.REDUCE, StageKind.UNIQUE}:
-        parts = partitions
-        rows_per_part = 0
+        parts, per_part = 1, 0
+    elif stage.kind in {StageKind.REDUCE, StageKind.UNIQUE, StageKind.SHUFFLE}:
+        parts, per_part = partitions, 0
+    elif stage.kind == StageKind.REFERENCE:
+        parts, per_part = len(plan.references[_lookup(plan, stage).source]), 0
+    elif stage.kind == StageKind.CONFIRM:
+        per_part = 0
     elif stage.kind == StageKind.SHARDS:
-        reads, rows_per_part = tuple(plan.schema_out), plan.pipeline.release.rows_per_shard
-        parts = None if rows is None else sum(-(-round(rows * share) // rows_per_part) for share in _shares(plan))
+        per_part = plan.pipeline.release.rows_per_shard
+        by_rows = rows is not None and not plan.pipeline.release.bytes_per_shard
+        parts = sum(-(-round((rows or 0) * share) // per_part) for share in _shares(plan)) if by_rows else None
     width = plan.row_bytes.of(reads or tuple(plan.schema_out))
     return Pass(
         stage=stage,
         does=stage.describe(plan.labels),
         reads=reads,
-        pruned=pruned,
+        pruned=tuple(name for name in there if name not in reads) if reads else (),
         parts=parts,
-        rows_per_part=rows_per_part,
-        memory_mb=estimate_mb(rows_per_part, width),
-        partitions=partitions if stage.keyed is not None or stage.kind == StageKind.UNIQUE else None,
+        rows_per_part=per_part,
+        memory_mb=estimate_mb(per_part, width, _base(plan, stage)) if per_part else 0,
+        partitions=partitions,
         writes=_WRITES[stage.kind](plan, stage, unknown) if stage.kind in _WRITES else (),
     )
+
+
+def _partitions(plan: Plan, stage: Stage, rows: int | None) -> int | None:
+    """Return into how many partitions a stage writes or reads, if no row falls before it; None where it has none, or nobody knows."""
+    if rows is None:
+        return None
+    if stage.kind == StageKind.UNIQUE:
+        return partitions_for(rows) if plan.suite else None
+    if stage.kind == StageKind.SHUFFLE:
+        return shuffle_partitions(plan, int(rows * plan.row_bytes.of(tuple(plan.schema_out))))
+    if stage.keyed is None:
+        return None
+    step = plan.pipeline.steps[stage.keyed]
+    if isinstance(step, LookupStep):
+        return max(partitions_for(rows), partitions_for(1, 2 * reference_bytes(plan.references[step.source])))
+    return partitions_for(rows, step.row_bytes) if isinstance(step, KeyedStep) and step.exchanges else None
+
+
+def _lookup(plan: Plan, stage: Stage) -> LookupStep:
+    step = plan.pipeline.steps[stage.keyed or 0]
+    assert isinstance(step, LookupStep)
+    return step
+
+
+def _base(plan: Plan, stage: Stage) -> int:
+    places = {place for place in (*stage.steps, stage.keyed) if place is not None}
+    return base_mb([plan.pipeline.steps[place] for place in places])
 
 
 def _shares(plan: Plan) -> tuple[float, ...]:
@@ -115,7 +146,7 @@ def _shares(plan: Plan) -> tuple[float, ...]:
 def _notes(plan: Plan) -> tuple[str, ...]:
     limit = plan.settings.worker_memory_mb
     wanted, rows = plan.pipeline.part_rows, plan.part_rows
-    needed = estimate_mb(rows, plan.row_bytes.of(plan.stages[1].reads))
+    needed = estimate_mb(rows, plan.row_bytes.of(plan.stages[1].reads), base_mb(plan.pipeline.steps))
     if not limit:
         return (f"a worker needs about {needed} MB; [engine] worker_memory_mb sets no limit",)
     if needed > limit:
@@ -145,7 +176,7 @@ def _of_map(plan: Plan, stage: Stage, _unknown: int) -> _Writes:
         label = plan.labels[stage.keyed]
         return (
             ("keys", f"for {label}, by partition: narrow, never the rows"),
-            ("rows", f"checkpoint: which of them stay is known after {label}"),
+            ("rows", f"checkpoint: what becomes of them is known after {label}"),
             _RECORDS,
         )
     if stage.number == plan.splitting:
@@ -166,8 +197,11 @@ _WRITES: dict[StageKind, Callable[[Plan, Stage, int], _Writes]] = {
     StageKind.INTAKE: _of_intake,
     StageKind.MAP: _of_map,
     StageKind.REDUCE: lambda *_: (("findings", "one file per partition"),),
+    StageKind.CONFIRM: lambda *_: (("findings", "pairs that hold when the rows themselves are compared"),),
+    StageKind.REFERENCE: lambda *_: (("entries", "the reference, by partition: it need not fit into memory"),),
     StageKind.SETTLE: lambda *_: (("verdicts", "by part, to be joined to the rows"),),
     StageKind.FIT: lambda *_: (("model", "sensitive: it stays in the lab"), ("dropped rows", "every real row is withheld")),
     StageKind.GENERATE: lambda *_: (("rows, by split", "checkpoint, as above"),),
+    StageKind.SHUFFLE: lambda *_: (("rows, by split", "in their new order"),),
     StageKind.SHARDS: _of_shards,
 }

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from datalab.engine.exchange import read_batch, write_pieces
+from datalab.engine.exchange import packed, read_batch, write_pieces
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
 from datalab.engine.task import Task
@@ -87,16 +87,12 @@ class _Numbering:
 
     def part(self, frame: pl.DataFrame, names: tuple[str, str]) -> Array:
         """Return the part of each row."""
-        return np.asarray(np.searchsorted(self._packed, _packed(frame, names), side="right") - 1)
+        return np.asarray(np.searchsorted(self._packed, packed(frame, names), side="right") - 1)
 
     def of(self, frame: pl.DataFrame, names: tuple[str, str]) -> Array:
         """Return the number of each row."""
         part = self.part(frame, names)
-        return np.asarray(self.starts[part] + _packed(frame, names) - self._packed[part])
-
-
-def _packed(frame: pl.DataFrame, names: tuple[str, str]) -> Array:
-    return frame.select((pl.col(names[0]).cast(pl.Int64) * (1 << 44)) + pl.col(names[1]).cast(pl.Int64)).to_series().to_numpy()
+        return np.asarray(self.starts[part] + packed(frame, names) - self._packed[part])
 
 
 class _Groups:

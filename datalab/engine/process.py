@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import multiprocessing
 import os
 import resource
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -100,6 +102,10 @@ class Worker:
         self.process.join()
 
 
+_STARTING = threading.Lock()
+"""Held while the process's environment and main module are not its own: a Beam worker starts workers from several threads."""
+
+
 def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) -> Worker:
     """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit), ``path`` is looked through first for modules."""
     context = multiprocessing.get_context("spawn")
@@ -107,16 +113,17 @@ def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) 
     process = context.Process(
         target=_serve, args=(theirs, folder, memory_mb, os.getpid(), path), daemon=True, name="datalab-worker"
     )
-    before = {name: os.environ.get(name) for name in _SURROUNDINGS}
-    os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
-    try:
-        process.start()
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in _SURROUNDINGS}
+        os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
     theirs.close()
     return Worker(process, ours)
 
@@ -147,15 +154,24 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, pat
             answer = perform(plan, folder, task)
         except DatalabError as error:
             answer = error
-        except MemoryError:
-            os.abort()  # native code does the same; nothing can be trusted to go on from here
         except BaseException as error:  # noqa: BLE001 - the parent must hear of everything
+            if _starved(error):
+                os.abort()  # native code does the same; nothing can be trusted to go on from here
             answer = unexpected(error)
         try:
             pipe.send(answer)
         except OSError:
             return
         pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
+
+
+def _starved(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: as Python, the system or the loader of a library says it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in ("allocate memory", "failed to map segment"))
+    return isinstance(error, MemoryError)
 
 
 def _die_with(parent: int) -> None:

@@ -29,6 +29,8 @@ SIZED_ROWS = 64
 
 def add_split(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """Add column ``SPLIT`` (UInt8, place in the pipeline's shares)."""
+    if len(plan.pipeline.splits.shares) == 1:
+        return frame.with_columns(pl.lit(0, pl.UInt8).alias(SPLIT))
     columns = list(plan.pipeline.splits.together) or [name for name in frame.columns if name not in IDENTITY]
     place = hash_rows(frame, columns, plan.pipeline.seed) % _SCALE
     bounds = [round(share * _SCALE) for share in accumulate(plan.pipeline.splits.shares.values())]

@@ -68,6 +68,9 @@ class Ledger(Protocol):
     def verify(self) -> Event | None:
         """Walk the whole chain; return the head, or raise ``VerificationFailed`` naming the first altered event."""
 
+    def close(self) -> None:
+        """Give the connection back."""
+
 
 def open_ledger(url: str, home: Path) -> Ledger:
     """Open the ledger at ``url``, or the SQLite file of ``home`` when it is empty."""

@@ -135,31 +135,36 @@ def remove_controls(text: pl.Series) -> tuple[pl.Series, int]:
     return where_needed(text, _rows_with(text, _controls), lambda rows: rows.str.replace_all(CONTROLS, ""))
 
 
-def _rows_with(text: pl.Series, find: Callable[[Bytes], Ints]) -> pl.Series:
-    """Return the rows in which ``find`` (of a piece of the column's bytes, to places in it) sees something."""
+def _rows_with(text: pl.Series, find: Callable[[Bytes, int], Ints]) -> pl.Series:
+    """Return the rows in which ``find`` sees something: of a piece of the column's bytes, to places among its first ``size``."""
     data, offsets = text_buffers(text)
     found = np.zeros(len(text), dtype=np.bool_)
     for start in range(int(offsets[0]), int(offsets[-1]), _BLOCK):
-        places = find(data[start : min(start + _BLOCK + 3, offsets[-1])])  # the last character may reach into the next block
+        piece = data[start : min(start + _BLOCK + 3, offsets[-1])]  # the last character may reach into the next block
+        places = find(piece, min(_BLOCK, len(piece)))
         found[np.searchsorted(offsets, places + start, side="right") - 1] = True
     return pl.Series(found)
 
 
-def _nfc_relevant(data: Bytes) -> Ints:
+def _nfc_relevant(data: Bytes, size: int) -> Ints:
     """Return where characters begin that NFC may change: none of them below U+0300, few of them in plain text."""
-    places = np.flatnonzero(data[:_BLOCK] >= _FIRST_LEAD)
+    places = np.flatnonzero(data[:size] >= _FIRST_LEAD)
     return places[_relevant()[code_points(data, places)]]
 
 
-def _controls(data: Bytes) -> Ints:
-    own = data[:_BLOCK]
+def _controls(data: Bytes, size: int) -> Ints:
+    own = data[:size]
     plain = (own < 9) | ((own - np.uint8(14)) < 18) | (own == 0x7F)
-    plain[:-1] |= (own[:-1] == 0xC2) & (own[1:] < 0xA0) & (own[1:] != 0x85)
-    places = np.flatnonzero(plain)
-    if len(own) and own[-1] == 0xC2:
-        places = np.append(places, len(own) - 1)  # perhaps: the other half is in the next block
+    latin = np.flatnonzero(own == 0xC2)
+    second = data[latin + 1]
     marks = np.flatnonzero(own == 0xEF)
-    return np.concatenate([places, marks[code_points(data, marks) == 0xFEFF]])
+    return np.concatenate(
+        [
+            np.flatnonzero(plain),
+            latin[(second < 0xA0) & (second != 0x85)],
+            marks[code_points(data, marks) == 0xFEFF],
+        ]
+    )
 
 
 @functools.cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class RunRecord:
     rows_in: int = 0
     rows_out: int = 0
     milliseconds: int = 0
+    costs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Where the time of the workers went, by step: ``rows`` and ``bytes`` it was given, ``microseconds`` it took."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the ``--json`` form."""
@@ -40,6 +42,7 @@ class RunRecord:
             "rows_in": self.rows_in,
             "rows_out": self.rows_out,
             "seconds": self.milliseconds / 1000,
+            "costs": {step: dict(cost) for step, cost in self.costs.items()},
         }
 
 
@@ -69,6 +72,7 @@ def runs(lab: Lab) -> Iterator[RunRecord]:
             record.rows_in = event.body["totals"]["rows_in"]
             record.rows_out = event.body["totals"]["kept"]
             record.milliseconds = event.body["milliseconds"]
+            record.costs = event.body.get("costs", {})
         elif event.type == "gate.decided" and event.subject in open_runs:
             record = open_runs.pop(event.subject)
             record.status = "passed" if event.body["passed"] else "withheld"

@@ -75,6 +75,12 @@ def finish_run(lab: Lab, pipeline: Pipeline, face: Face, engine: Engine | None =
     Raises as `datalab.lab.run.run_pipeline` does. It needs no network.
     """
     begun = load_prepared(lab.settings, pipeline)
+    if not any(lab.ledger.events(subject=begun.plan.id, type="plan.made")):
+        raise UsageError(
+            "this ledger does not know the prepared run: it is not the one that was open when it was prepared",
+            where=f"pipeline {pipeline.name} on {platform.node()}",
+            next="finish on the machine where it was prepared, or let [ledger] url lead to the same ledger",
+        )
     with alone(begun, face):
         standing = known(lab, begun)
         if standing:

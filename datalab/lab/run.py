@@ -217,5 +217,6 @@ def _run_facts(executed: Executed, gate: Gate, started: float) -> dict[str, Any]
         "checks": {"passed": gate.checks_passed, "failed": gate.checks_failed},
         "resumed_parts": executed.resumed,
         "peak_bytes": executed.peak_bytes,
+        "costs": {step: dict(cost) for step, cost in executed.costs.items()},
         "milliseconds": int((time.perf_counter() - started) * 1000),
     }

@@ -17,6 +17,7 @@ _SECTIONS = {
     "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds", "reference_mb"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
+    "publish": {"listen", "address", "consumers"},
     "connectors": None,
     "secrets": None,
     "groups": None,
@@ -29,6 +30,7 @@ _KINDS: Mapping[str, type] = {
     "engine.runner": str,
     "engine.runner_options": dict,
     "connectors": dict,
+    "publish.consumers": dict,
     "sdv.accept_busl": bool,
     "groups": list,
     "accept": list,
@@ -82,6 +84,12 @@ class Settings:
     """``sqlite:///…`` or ``postgresql://…``; "" means a SQLite file in ``home``."""
     sdv_accept_busl: bool = False
     sdv_offering: str = "commercial"
+    publish_listen: str = "127.0.0.1:8765"
+    """Where ``datalab serve`` listens: host and port."""
+    publish_address: str = ""
+    """As others reach it, for example ``https://lab.example/dsp``; "" means as it listens."""
+    publish_consumers: Mapping[str, str] = field(default_factory=dict)
+    """Who may ask for what is published: participants, each with the name of the secret that its requests are signed with."""
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -146,7 +154,7 @@ def load_settings(path: Path) -> Settings:
         if _SECTIONS[section] is None or section == "accept":
             values[section] = table
         else:
-            prefix = f"{section}_" if section in {"ledger", "sdv"} else ""
+            prefix = f"{section}_" if section in {"ledger", "publish", "sdv"} else ""
             values |= {prefix + key: value for key, value in table.items()}
     values |= {
         section: {name: tuple(items) for name, items in values[section].items()} for section in _LISTS if section in values

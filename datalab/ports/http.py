@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -118,14 +119,73 @@ class HttpClient:
         limit: int,
         sha256: str | None = None,
         token: str = "",
+        renew: Callable[[], tuple[str, str] | None] | None = None,
         progress: Callable[[str, int, int | None], None] | None = None,
     ) -> Landed:
-        """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range."""
+        """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range.
+
+        ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none.
+        """
         self._remember(token)
         with landing.receive(name, limit=limit, sha256=sha256) as arrival:
-            self._fill(arrival, url, token, limit, progress)
+            while True:
+                try:
+                    self._fill(arrival, url, token, limit, progress)
+                    break
+                except HttpRefused as error:
+                    renewed = renew() if renew is not None and error.status in {401, 403} else None
+                    if renewed is None:
+                        raise
+                    url, token = renewed
+                    self._remember(token)
         assert arrival.landed is not None
         return arrival.landed
+
+    def upload(self, url: str, path: Path, *, token: str = "", wanted: Callable[[], bool] = lambda: True) -> None:
+        """Send a file by PUT, resumed by Content-Range where the peer says how much of it is there (GET: ``{"bytes": n}``).
+
+        Raise ``SourceError`` as soon as it is no longer ``wanted``, and where the peer does not take it.
+        """
+        self._remember(token)
+        deadline = time.monotonic() + self.limits.download_seconds
+        failures, mark = 0, -1
+        while True:
+            try:
+                there = self._there(url, token)
+                self._send(url, path, there, token, wanted, deadline)
+            except _BROKEN as error:
+                failures, mark = (0 if there > mark else failures) + 1, there
+                if failures >= self.limits.attempts or time.monotonic() > deadline:
+                    raise self._broken(error, url) from None
+                self._sleep(self._backoff(failures))
+            else:
+                return
+
+    def _there(self, url: str, token: str) -> int:
+        """Return how many bytes of a file have arrived at a landing point; 0 where it does not say."""
+        try:
+            body = self.get(url, token=token).body
+        except SourceError:
+            return 0
+        found = body.get("bytes") if isinstance(body, dict) else None
+        return found if isinstance(found, int) and found >= 0 else 0
+
+    def _send(self, url: str, path: Path, start: int, token: str, wanted: Callable[[], bool], deadline: float) -> None:
+        size = path.stat().st_size
+        headers = {"content-length": str(size - start), "content-type": "application/octet-stream"}
+        if start:
+            headers["content-range"] = f"bytes {start}-{size - 1}/{size}"
+
+        def blocks() -> Iterator[bytes]:
+            with path.open("rb") as stream:
+                stream.seek(start)
+                while block := stream.read(1 << 20):
+                    if not wanted():
+                        raise SourceError("the file is no longer wanted", where=shown(url))
+                    yield block
+
+        with self._exchange("PUT", url, headers, blocks(), token, deadline) as response:
+            self._answer(response, url, (200, 201, 202, 204))
 
     def _message(
         self, method: str, url: str, content: bytes | None, token: str, expect: Collection[int], *, repeat: bool
@@ -237,7 +297,7 @@ class HttpClient:
             if skipped:
                 again.update(block[:skipped])
                 skipped, block = max(0, skipped - len(block)), block[skipped:]
-                if not skipped and again.digest() != arrival.hash.digest():
+                if not skipped and again.digest() != arrival.digest():
                     raise SourceError("the file changed while it was being fetched", where=shown(url), next="fetch it again")
             if block:
                 arrival.write(block)
@@ -251,7 +311,13 @@ class HttpClient:
 
     @contextlib.contextmanager
     def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, token: str, deadline: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | Iterator[bytes] | None,
+        token: str,
+        deadline: float,
     ) -> Iterator[httpx.Response]:
         """Send one request, follow redirects of a GET, and yield the answer unread."""
         self.reach.check_url(url)
@@ -322,9 +388,8 @@ class _Transport(httpx.BaseTransport):
     """Carries httpx requests over httpcore with a backend of our own (httpx's own transport does not take one)."""
 
     def __init__(self, backend: GuardedBackend) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, network_backend=backend, max_connections=16, keepalive_expiry=5.0
+            ssl_context=_tls(), network_backend=backend, max_connections=16, keepalive_expiry=5.0
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

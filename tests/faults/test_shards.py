@@ -134,5 +134,9 @@ def test_a_changed_pipeline_a_missing_preparation_and_a_wrong_share_are_said_pla
         assert answer.code == 2
         assert "changed since it was prepared" in answer.err
     assert process(folder, "run", "slow", "--shard", "2/2").code == 2
+    recipe.write_text(recipe.read_text().replace("seconds=0.09", "seconds=0.08"))
+    elsewhere = process(folder, "run", "slow", "--finish", DATALAB_LEDGER_URL=f"sqlite:///{folder}/another.sqlite")
+    assert elsewhere.code == 2
+    assert "does not know the prepared run" in elsewhere.err
     assert process(folder, "run", "slow", "--shard", "0/2", "--finish").code == 2
     assert any((folder / ".datalab" / "runs").iterdir())

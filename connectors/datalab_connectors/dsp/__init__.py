@@ -1,1 +1,1 @@
-"""The Dataspace Protocol, version 2025-1, as plain JSON: messages, transitions, state, and the consumer's side."""
+"""The Dataspace Protocol, versions 2025-1 and 2024-1, as plain JSON: both roles, and a connector to any provider that speaks it."""

@@ -1,35 +1,47 @@
-"""The consumer's callback endpoint: a small ASGI application on a loopback port, in a thread, for as long as it is needed."""
+"""The consumer's callback endpoint: a small ASGI application, in a thread, for as long as it is needed.
+
+Data that a provider pushes lands here too: ``PUT /landing/<transfer>/<name>``, resumable, under the transfer's token.
+"""
 
 from __future__ import annotations
 
 import atexit
+import hmac
+import re
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakSet
 
-from datalab.errors import DatalabError, ProtocolError, SourceError, StorageFailed
-from datalab_connectors.dsp.messages import message, read_json
-from datalab_connectors.dsp.store import Process
+from datalab.errors import SourceError, UsageError
+from datalab.ports.landing import Arrival
+from datalab_connectors.dsp.exchange import Exchange
 
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-_LARGEST = 1 << 20
 HOST = "127.0.0.1"
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 
 
-class Listener(Protocol):
-    """What answers the callbacks."""
+@dataclass(frozen=True, slots=True)
+class Doorstep:
+    """Where callbacks are taken: ``host`` and ``port`` (0: any) to listen on, ``address`` as the others reach it ("" for that)."""
 
-    def hear(self, kind: str, pid: str, move: str, body: Any, text: str) -> None:
-        """Take a message; raise ``ProtocolError`` for one that is not allowed."""
-
-    def look(self, kind: str, pid: str) -> Process | None:
-        """Return a process."""
+    host: str = HOST
+    port: int = 0
+    address: str = ""
 
 
+@dataclass(slots=True)
+class Delivery:
+    """A push that is expected: its token, and the file on its way in."""
+
+    token: str
+    arrival: Arrival
+    lock: threading.Lock
+
+
+Deliveries = dict[tuple[str, str], Delivery]
 _threads: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -43,14 +55,14 @@ def _join() -> None:
 class Callbacks:
     """Serves callbacks until ``close``; ``ended`` is called when no callback can come any more."""
 
-    def __init__(self, listener: Listener, port: int, ended: Callable[[], None]) -> None:
+    def __init__(self, exchange: Exchange, deliveries: Deliveries, door: Doorstep, ended: Callable[[], None]) -> None:
         import uvicorn
 
-        self._socket = _bind(port)
+        self._socket = _bind(door)
         self.port: int = self._socket.getsockname()[1]
-        self.address = f"http://{HOST}:{self.port}"
+        self.address = door.address.rstrip("/") or f"http://{door.host}:{self.port}"
         config = uvicorn.Config(
-            _application(listener),
+            _application(exchange, deliveries),
             log_level="warning",
             ws="none",
             lifespan="off",
@@ -75,78 +87,58 @@ class Callbacks:
         self._server.should_exit = True
 
 
-def _bind(port: int) -> socket.socket:
-    """Bind the port of an unfinished negotiation if it is still free, else any."""
-    listener = socket.socket()
+def _bind(door: Doorstep) -> socket.socket:
+    """Bind the port asked for if it is free, else any; behind a public address only the port asked for will do."""
+    listener = socket.socket(socket.AF_INET6 if ":" in door.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((door.host, door.port))
     except OSError:
-        listener.bind((HOST, 0))
+        if door.address:
+            listener.close()
+            raise UsageError(f"the callback port {door.port} is taken", next="wait for the other run, or change it") from None
+        listener.bind((door.host, 0))
     listener.listen(64)
     return listener
 
 
-def _application(listener: Listener) -> Any:
+def _application(exchange: Exchange, deliveries: Deliveries) -> Any:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
-    def answer(kind: str) -> Callable[[Request], Any]:
-        error_kind = "ContractNegotiationError" if kind == "negotiation" else "TransferError"
+    from datalab_connectors.dsp.endpoints import process_routes
 
-        async def hear(request: Request) -> Response:
-            pid, move = request.path_params["pid"], request.path_params["move"]
-            body: Any = None
-            try:
-                raw = b""
-                async for block in request.stream():
-                    raw += block
-                    if len(raw) > _LARGEST:
-                        raise ProtocolError("the message is too long")
-                body = read_json(raw)
-                if listener.look(kind, pid) is None:
-                    return JSONResponse(_error(error_kind, "", pid, "unknown", "no such process"), status_code=404)
-                listener.hear(kind, pid, move, body, raw.decode())
-            except (StorageFailed, SourceError, UnicodeDecodeError) as error:
-                return _refusal(error_kind, pid, body, error)
-            return Response(status_code=200)
+    def expected(request: Request) -> Delivery | None:
+        found = deliveries.get((request.path_params["pid"], request.path_params["name"]))
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return found if found and hmac.compare_digest(found.token.encode(), token.encode()) else None
 
-        return hear
-
-    def look(kind: str, shape: str) -> Callable[[Request], Any]:
-        async def state(request: Request) -> Response:
-            process = listener.look(kind, request.path_params["pid"])
-            if process is None:
-                told = _error(
-                    shape.replace("Process", "") + "Error", "", request.path_params["pid"], "unknown", "no such process"
-                )
-                return JSONResponse(told, status_code=404)
-            return JSONResponse(message(shape, providerPid=process.peer, consumerPid=process.pid, state=process.state))
-
-        return state
+    async def land(request: Request) -> Response:
+        delivery = expected(request)
+        if delivery is None:
+            return JSONResponse({"reason": ["nothing is expected here"]}, status_code=404)
+        if request.method == "GET":
+            return JSONResponse({"bytes": delivery.arrival.size})
+        span = _RANGE.fullmatch(request.headers.get("content-range", ""))
+        start = int(span[1]) if span else 0
+        if not delivery.lock.acquire(blocking=False):
+            return JSONResponse({"reason": ["another part is arriving"]}, status_code=409)
+        try:
+            if start != delivery.arrival.size:
+                return JSONResponse({"bytes": delivery.arrival.size}, status_code=416)
+            async for block in request.stream():
+                delivery.arrival.write(block)
+        except SourceError as error:
+            return JSONResponse({"reason": [error.what]}, status_code=413)
+        finally:
+            delivery.lock.release()
+        return JSONResponse({"bytes": delivery.arrival.size}, status_code=201)
 
     return Starlette(
         routes=[
-            Route("/negotiations/{pid}", look("negotiation", "ContractNegotiation")),
-            Route("/negotiations/{pid}/{move}", answer("negotiation"), methods=["POST"]),
-            Route("/transfers/{pid}", look("transfer", "TransferProcess")),
-            Route("/transfers/{pid}/{move}", answer("transfer"), methods=["POST"]),
+            Route("/landing/{pid}/{name:path}", land, methods=["GET", "PUT", "POST"]),
+            *process_routes(exchange, lambda _: None, None),
         ]
     )
-
-
-def _refusal(kind: str, pid: str, body: Any, error: Exception) -> Response:
-    """Answer a message that was not taken in: 503 where the fault is ours and the provider may say it again, 400 where it is wrong."""
-    from starlette.responses import JSONResponse
-
-    provider = body.get("providerPid") if isinstance(body, dict) else ""
-    reason = error.what if isinstance(error, DatalabError) else "the message is not UTF-8"
-    ours = isinstance(error, StorageFailed)
-    told = _error(kind, provider if isinstance(provider, str) else "", pid, "unavailable" if ours else "illegal", reason)
-    return JSONResponse(told, status_code=503 if ours else 400)
-
-
-def _error(kind: str, provider: str, consumer: str, code: str, reason: str) -> dict[str, Any]:
-    return message(kind, providerPid=provider, consumerPid=consumer, code=code, reason=[reason])

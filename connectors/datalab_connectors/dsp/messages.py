@@ -27,6 +27,7 @@ from datalab_connectors.dsp.shapes import (
 VERSION = "2025-1"
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
 PULL = "HttpData-PULL"
+PUSH = "HttpData-PUSH"
 HTTP_ENDPOINT = "https://w3id.org/idsa/v4.1/HTTP"
 NEGOTIATION_STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "TERMINATED")
 TRANSFER_STATES = ("REQUESTED", "STARTED", "TERMINATED", "COMPLETED", "SUSPENDED")
@@ -133,23 +134,69 @@ _SHAPES: dict[str, Check] = {
     "TransferProcess": record({**_pids, "state": one_of(*TRANSFER_STATES)}),
     "TransferError": record(_pids, _reasons),
 }
+_loose_rule = record({"action": text}, {"constraint": list_of(anything)})
+_loose_rules = dict.fromkeys(_rules, list_of(_loose_rule, at_least=1)) | {"obligation": list_of(_loose_rule, at_least=1)}
+_loose_offer = record(
+    {"@id": text, "@type": one_of("Offer"), "assigner": text}, {"target": text, **_loose_rules}, any_of=_rules
+)
+_loose_catalogue_offer = record(
+    {"@id": text, "@type": one_of("Offer")}, {"assigner": text, **_loose_rules}, any_of=_rules, without=("target",)
+)
+_loose_agreement = record(
+    {"@id": text, "@type": one_of("Agreement"), "target": text, "assigner": text, "assignee": text},
+    {"timestamp": matching(_TIMESTAMP), **_loose_rules},
+    any_of=_rules,
+)
+_loose_service = either(text, record({}, {"endpointURL": text, "servesDataset": list_of(anything, at_least=1)}))
+_loose_distribution = record({"accessService": either(_loose_service, list_of(_loose_service, at_least=1))}, {"format": text})
+_loose_dataset = record(
+    {"hasPolicy": list_of(_loose_catalogue_offer, at_least=1)},
+    {"@id": text, "title": text, "distribution": list_of(_loose_distribution, at_least=1)},
+)
+_loose_catalogue = record(
+    {},
+    {
+        "participantId": text,
+        "dataset": list_of(_loose_dataset, at_least=1),
+        "service": list_of(_loose_service, at_least=1),
+        "distribution": list_of(_loose_distribution, at_least=1),
+    },
+    without=("hasPolicy",),
+)
+_SHAPES_2024: dict[str, Check] = {
+    **_SHAPES,
+    "Catalog": _loose_catalogue,
+    "Dataset": _loose_dataset,
+    "ContractRequestMessage": record(
+        {"consumerPid": text, "offer": _loose_offer, "callbackAddress": text}, {"providerPid": text}
+    ),
+    "ContractOfferMessage": record(
+        {"providerPid": text, "offer": _loose_offer}, {"consumerPid": text, "callbackAddress": text}
+    ),
+    "ContractAgreementMessage": record({**_pids, "agreement": _loose_agreement}, {"callbackAddress": text}),
+    "TransferError": record(_pids, {"code": text, "reason": list_of(anything)}),
+}
+"""What 2024-1 asks for in the words of 2025-1: less of catalogues and constraints, more of who sends."""
 _context = containing(CONTEXT)
 
 
 def message(kind: str, **fields: Any) -> dict[str, Any]:
     """Build a message of ``kind``; a message of ours that does not fit its shape is a programming error (``ValueError``)."""
     body = {"@context": [CONTEXT], "@type": kind, **fields}
-    _check(body, kind)
+    _check(body, kind, _SHAPES)
     return body
 
 
-def received(body: Any, *kinds: str) -> dict[str, Any]:
-    """Return ``body`` as a message of one of ``kinds``, or raise ``ProtocolError`` naming what is wrong and where."""
+def received(body: Any, *kinds: str, older: bool = False) -> dict[str, Any]:
+    """Return ``body`` as a message of one of ``kinds``, or raise ``ProtocolError`` naming what is wrong and where.
+
+    ``older`` measures it, already in the words of 2025-1, by what version 2024-1 asks for.
+    """
     found = body.get("@type") if isinstance(body, dict) else None
     if found not in kinds or not isinstance(body, dict):
         raise ProtocolError(f"expected a {' or '.join(kinds)}, got {str(found)[:60]!r}")
     try:
-        _check(body, found)
+        _check(body, found, _SHAPES_2024 if older else _SHAPES)
     except Misshapen as error:
         raise ProtocolError(f"not a valid {found}: {error}") from None
     return body
@@ -163,10 +210,10 @@ def read_json(raw: bytes) -> Any:
         raise ProtocolError("the message is not readable JSON") from None
 
 
-def _check(body: Mapping[str, Any], kind: str) -> None:
+def _check(body: Mapping[str, Any], kind: str, shapes: Mapping[str, Check]) -> None:
     if "@context" not in body:
         raise Misshapen("@context is missing")
     _context(body["@context"], "@context")
-    _SHAPES[kind](body, "")
-    if kind == "Catalog":
+    shapes[kind](body, "")
+    if kind == "Catalog" and shapes is _SHAPES:
         _catalogue(body, "")

@@ -1,4 +1,7 @@
-"""Delivering what is owed: one thread that acts on due processes and posts letters until they arrive."""
+"""Delivering what is owed: one thread that acts on due processes and posts letters until they arrive.
+
+What takes long (a push) is done in threads of its own, one per process, so that messages do not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from datalab_connectors.dsp.store import Letter, Process, Store
 log = logging.getLogger(__name__)
 _ATTEMPTS = 60
 _LONGEST = 5.0
+SLOW = frozenset(("push",))
+_EARLY = frozenset((404, 409))
+"""What a peer answers that has not yet done its own part of the move before: it is told again, a few times."""
+_EARLY_ATTEMPTS = 4
 
 
 class Post:
@@ -35,6 +42,7 @@ class Post:
         self._client = client
         self._act = act
         self._token = token
+        self._busy: set[str] = set()
         self._hindered = hindered
         self._told = False
         self._wake = threading.Event()
@@ -82,16 +90,32 @@ class Post:
 
     def _round(self) -> None:
         for process in self._store.due():
-            self._act(process)
+            if process.pid in self._busy:
+                continue
+            if process.due in SLOW:
+                self._busy.add(process.pid)
+                threading.Thread(target=self._act_slowly, args=(process,), name=f"dsp-{process.due}", daemon=True).start()
+            else:
+                self._act(process)
         while not self._stop and (letters := self._store.letters(time.time())):
             for letter in letters:
                 self._deliver(letter)
+
+    def _act_slowly(self, process: Process) -> None:
+        try:
+            self._act(process)
+        except Exception:
+            log.exception("a %s could not be finished", process.due)
+            time.sleep(_LONGEST)
+        finally:
+            self._busy.discard(process.pid)
+            self._wake.set()
 
     def _deliver(self, letter: Letter) -> None:
         try:
             self._client.post(letter.url, dict(letter.message), token=self._token, repeat=True)
         except HttpRefused as error:
-            if error.status >= 500 or error.status == 429:
+            if error.status >= 500 or error.status == 429 or (error.status in _EARLY and letter.attempts < _EARLY_ATTEMPTS):
                 self._put_off(letter, error)
                 return
             log.warning("a %s was refused: %s", letter.message.get("@type"), error.what)

@@ -124,6 +124,10 @@ class Store:
         """Return the processes about ``subject``, oldest first."""
         return self._select("kind = ? AND subject = ?", kind, subject)
 
+    def under_way(self, kind: str) -> list[Process]:
+        """Return the processes of a kind that have not ended, oldest first."""
+        return self._select("kind = ? AND state NOT IN ('FINALIZED', 'COMPLETED', 'TERMINATED')", kind)
+
     def due(self) -> list[Process]:
         """Return the processes in which this side has to act."""
         return self._select("due != ''")

@@ -38,10 +38,12 @@ def _serve(options: argparse.Namespace) -> int:
     import uvicorn
 
     from datalab.ports.http import HttpClient, Limits, Reach
+    from datalab_connectors.dsp.exchange import Exchange
     from datalab_connectors.dsp.post import Post
     from datalab_connectors.dsp.store import Store
+    from datalab_connectors.dsp.transitions import PROVIDER
     from datalab_connectors.sandbox.app import build
-    from datalab_connectors.sandbox.provider import Provider
+    from datalab_connectors.sandbox.provider import sandbox_provider
     from datalab_connectors.sandbox.shelf import OWN, read_shelf
 
     state: Path = options.state
@@ -57,10 +59,12 @@ def _serve(options: argparse.Namespace) -> int:
     base = f"http://{HOST}:{listener.getsockname()[1]}"
     store = Store(state / "provider.sqlite")
     reach = Reach(hosts=frozenset((HOST, "localhost")), loopback=True)
-    provider = Provider(shelf, store, reach, f"{base}/2025-1", options.token_seconds)
     client = HttpClient(reach, Limits(connect=2, idle=5, seconds=10, attempts=1))
-    post = Post(store, client, provider.act)
-    app = build(provider, post, base=base, page_size=options.page_size)
+    provider = sandbox_provider(shelf, store, reach, f"{base}/2025-1", options.token_seconds, client)
+    exchange = Exchange(PROVIDER, store, provider, f"{base}/2024-1")
+    post = Post(store, client, exchange.act)
+    exchange.wake = post.wake
+    app = build(provider, exchange, base=base, page_size=options.page_size)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", access_log=False))
     record(state, base, os.getpid())
     post.start()

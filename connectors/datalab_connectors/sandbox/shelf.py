@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datalab.errors import DatalabError, SettingsError
 from datalab.policy import parse
+from datalab_connectors.dsp.holdings import File, Holding
+
+__all__ = ["OWN", "File", "Holding", "read_shelf"]
 
 OWN = Path(__file__).parent / "holdings"
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -19,38 +21,6 @@ _KEYS = {
     "id", "title", "description", "holder", "licence", "keywords", "languages", "personal_data", "issued", "policy",
     "distribution", "columns",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One distribution of a holding."""
-
-    id: str
-    path: Path
-    format: str
-    media_type: str
-    title: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """One dataset on offer, with its terms as JSON and the id of the offer, which changes when the terms do."""
-
-    id: str
-    offer_id: str
-    title: str
-    description: str
-    holder: str
-    policy: dict[str, Any]
-    files: tuple[File, ...]
-    licence: str = ""
-    keywords: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    personal_data: bool = False
-    issued: str = ""
-    columns: tuple[tuple[str, str], ...] = ()
 
 
 def read_shelf(folders: list[Path]) -> dict[str, Holding]:

@@ -88,12 +88,19 @@ class Flink:
     """
 
     def __init__(
-        self, folder: Path, state: Path, *, taskmanagers: int = 1, slots: int = 2, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        state: Path,
+        *,
+        taskmanagers: int = 1,
+        slots: int = 2,
+        job_port: int = 0,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._jars = folder / JARS
         self._state = state
         self._wanted = taskmanagers
-        self._rest, self._job_port = free_port(), free_port()
+        self._rest, self._job_port = free_port(), job_port or free_port()
         self._settings = {**_settings(state, free_port(), self._rest, slots), **(settings or {})}
         self._others: list[subprocess.Popen[bytes]] = []
         self.taskmanagers: list[subprocess.Popen[bytes]] = []
@@ -130,9 +137,10 @@ class Flink:
 
     def add_taskmanager(self) -> None:
         """Start one more TaskManager."""
-        self.taskmanagers.append(
-            self._java(f"taskmanager-{len(self.taskmanagers)}", 768, _TASKMANAGER, "--configDir", self._state)
-        )
+        number = len(self.taskmanagers)
+        named = f"-Dtaskmanager.resource-id=taskmanager-{number}"
+        started = self._java(f"taskmanager-{number}", 768, _TASKMANAGER, "--configDir", self._state, named)
+        self.taskmanagers.append(started)
 
     def ask(self, path: str) -> dict[str, object]:
         """Return what Flink's REST interface answers."""
@@ -169,7 +177,7 @@ class Flink:
 
     def _await(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not (self._registered() and _listens(self._job_port)):
+        while not (self._registered() and listens(self._job_port)):
             dead = [process for process in (*self._others, *self.taskmanagers) if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 why = f"a process ended with exit code {dead[0].returncode}" if dead else f"not up after {_START_SECONDS:.0f} s"
@@ -222,7 +230,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Return whether something listens on a port of this machine."""
     with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
         return True
     return False
@@ -249,13 +258,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--state", type=Path, help="where configuration and logs go")
     parser.add_argument("--taskmanagers", type=int, default=1)
     parser.add_argument("--slots", type=int, default=2, help="parts that a TaskManager works on at once")
+    parser.add_argument("--job-port", type=int, default=8099, help="where Beam's job server listens; 0 takes a free port")
     given = parser.parse_args(arguments)
     if given.verb == "fetch":
         fetch(given.folder.resolve())
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     state = given.state or Path(tempfile.mkdtemp(prefix="datalab-flink-"))
-    cluster = Flink(given.folder.resolve(), state, taskmanagers=given.taskmanagers, slots=given.slots)
+    cluster = Flink(given.folder.resolve(), state, taskmanagers=given.taskmanagers, slots=given.slots, job_port=given.job_port)
     with cluster, contextlib.suppress(KeyboardInterrupt):
         print(f"Flink's page: {cluster.page}\nlogs:         {state}")  # noqa: T201 - a command
         print(  # noqa: T201

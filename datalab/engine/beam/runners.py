@@ -43,10 +43,8 @@ class Runner:
         given = dict(options)
         if self.pool:
             given = {"environment_config": pool, **given, "environment_type": "EXTERNAL"}
-        if self.name != FLINK.name:
-            given = {"direct_num_workers": str(workers), **given}
         if self.name == FNAPI.name:
-            given = {"direct_running_mode": "multi_threading", **given}
+            given = {"direct_running_mode": "multi_threading", "direct_num_workers": str(workers), **given}
         return [f"--runner={self.beam}", *(f"--{name}={value}" if value else f"--{name}" for name, value in given.items())]
 
 
@@ -63,9 +61,6 @@ REFUSED: Mapping[str, str] = {
     "ray": "its adapter was left unfinished in 2023",
     "spark": "it was not tried, and Beam's Spark job server is for Spark 3",
     "dataflow": "it runs at one cloud provider only, on machines that do not share the lab's filesystem",
-    "interactive": "it is made for notebooks",
-    "samza": "it was not tried",
-    "twister2": "it was given up",
 }
 """Runners that are refused, and why."""
 
@@ -75,12 +70,12 @@ def find_runner(name: str) -> Runner:
     short = name.lower().removesuffix("runner").strip("-_ ")
     if not short:
         raise UsageError(
-            "Beam needs a runner", next=f"add --runner {_or(sorted(RUNNERS))}, or set runner in [engine] of datalab.toml"
+            "Beam needs a runner", next=f"add --runner {_or(list(RUNNERS))}, or set runner in [engine] of datalab.toml"
         )
     if short in REFUSED:
         raise UsageError(
             f"the Beam runner {name!r} is refused: {REFUSED[short]}",
-            next=f"use {_or(sorted(RUNNERS))}: those are proven (docs/how-to/beam-flink.md)",
+            next=f"use {_or(list(RUNNERS))}: those are proven (docs/how-to/beam-flink.md)",
         )
     if short not in RUNNERS:
         raise NotFound.among("Beam runner", name, RUNNERS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
 from datalab.errors import SchemaError
@@ -103,16 +104,27 @@ class ExactDuplicates(KeyedStep):
 
 def _first_here(keys: pl.DataFrame, reason: str) -> Keys:
     """Send on what could stay: a row that is not the best of its key in its own batch is none in the whole either."""
-    fallen = _fallen(keys, reason)
+    several = keys.filter(pl.col("key").is_duplicated()).sort("key", maintain_order=True)
+    fallen = _fallen(several, reason)
     return Keys(keys.join(fallen, on=list(IDENTITY), how="anti", maintain_order="left") if fallen.height else keys, fallen)
 
 
 def _fallen(keys: pl.DataFrame, reason: str) -> pl.DataFrame:
-    """Return verdicts for the rows that are not the best of their kind, by rank (where there is one) and identity."""
-    same = [name for name in keys.columns if name not in IDENTITY and name != RANK]
-    several = keys.filter(pl.col("key").is_duplicated())
-    best = several.sort("key", *(name for name in (RANK, *IDENTITY) if name in keys.columns))
-    return best.filter(~pl.struct(same).is_first_distinct()).select(*IDENTITY, pl.lit(reason).alias("reason"))
+    """Return verdicts for the rows of ``keys`` (sorted by key and identity) that are not the best of their kind, by rank and identity."""
+    same = [name for name in keys.columns if name not in {*IDENTITY, "key", RANK}]
+    key = keys.get_column("key").to_numpy()
+    again = np.zeros(len(key), dtype=np.bool_)
+    again[1:] = key[1:] == key[:-1]
+    if not again.any():
+        return keys.head(0).select(*IDENTITY, pl.lit(reason).alias("reason"))
+    alike = keys.select(pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in same)).to_series()
+    if (~alike.to_numpy()[again]).any():  # two keys under one hash: rare, and then the keys themselves decide
+        several = keys.filter(pl.col("key").is_duplicated())
+        best = several.sort("key", *(name for name in (RANK, *IDENTITY) if name in keys.columns))
+        return best.filter(~pl.struct("key", *same).is_first_distinct()).select(*IDENTITY, pl.lit(reason).alias("reason"))
+    if RANK in keys.columns:
+        keys = keys.sort("key", RANK, *IDENTITY)
+    return keys.select(IDENTITY).filter(pl.Series(again)).with_columns(pl.lit(reason).alias("reason"))
 
 
 def _plain(column: str, kind: pl.DataType) -> pl.Expr:

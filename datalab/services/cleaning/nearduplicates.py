@@ -70,8 +70,8 @@ class NearDuplicates(PairStep):
         if fallen.height:
             texts = texts.join(fallen, on=list(IDENTITY), how="anti", maintain_order="left")
         place = texts.get_column("place").to_numpy()
-        columns = [pl.Series("key", np.ascontiguousarray(sets.keys[place, band])) for band in range(bands)]
-        rows_of_keys = pl.concat([texts.select(key, *IDENTITY, "seal") for key in columns])
+        rows_of_keys = texts.select(*IDENTITY, "seal")[np.repeat(np.arange(len(place)), bands)]
+        rows_of_keys = rows_of_keys.with_columns(pl.Series("key", np.ascontiguousarray(sets.keys[place]).reshape(-1)))
         return Keys(rows_of_keys, fallen, _evidence(texts, place, sets))
 
     def reduce(self, keys: pl.DataFrame, context: Context) -> pl.DataFrame:
@@ -115,21 +115,30 @@ def _shared(key: Array) -> Array:
 
 def _twins(key: Array, seal: Array, places: Array) -> tuple[Array, Array]:
     """Return the places whose key and seal stood before, and for each of them the first place of these."""
-    order = places[np.lexsort((places, seal[places], key[places]))]
+    order = places[np.argsort(_within(key[places], seal[places]), kind="stable")]
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (key[order[1:]] != key[order[:-1]]) | (seal[order[1:]] != seal[order[:-1]])
     first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))] if len(order) else order
     return order[~new], first[~new]
 
 
+def _within(key: Array, number: Array) -> Array:
+    """Return numbers that sort by key (which ascends) and then by the upper 40 bits of ``number``; of 16 million keys at most."""
+    run = np.zeros(len(key), dtype=np.uint64)
+    run[1:] = np.cumsum(key[1:] != key[:-1])
+    return np.asarray((run << np.uint64(40)) | (number >> np.uint64(24)))
+
+
 def _neighbours(key: Array, seal: Array, places: Array) -> tuple[Array, Array]:
     """Return the pairs of ``places`` to compare: all under a small key, near ones in an order of its own under a large one."""
-    order = places[np.lexsort((places, mix(seal[places] ^ mix(key[places])), key[places]))]
+    order = places[np.argsort(_within(key[places], mix(seal[places] ^ mix(key[places]))), kind="stable")]
     found = key[order]
-    _, number, counts = np.unique(found, return_inverse=True, return_counts=True)
-    small = counts[number] <= _SMALL
+    starts = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]])) if len(found) else np.zeros(0, dtype=np.int64)
+    counts = np.diff(np.append(starts, len(found)))
+    small = np.repeat(counts <= _SMALL, counts)
+    longest = min(_SMALL, int(counts.max(initial=1)))
     lefts, rights = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for step in range(1, min(_SMALL, len(order))):
+    for step in range(1, longest):
         pair = (found[step:] == found[:-step]) & (small[step:] if step > _NEIGHBOURS else True)
         lefts.append(order[:-step][pair])
         rights.append(order[step:][pair])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
-from datalab_connectors.sandbox import SandboxConnector, stop
+from datalab_connectors.sandbox import SandboxConnector, start, stop
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
@@ -69,7 +70,15 @@ def _write(folder):
     return file
 
 
-@pytest.fixture(params=["sandbox", "files"])
+DSP = {
+    "dsp": {},
+    "dsp-2024-1": {"version": "2024-1"},
+    "dsp-push": {"transport": "push"},
+    "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
+}
+
+
+@pytest.fixture(params=["sandbox", "files", *DSP])
 def case(request, tmp_path):
     import dataclasses
 
@@ -88,8 +97,12 @@ def case(request, tmp_path):
             landing,
         )
         return
+    kind = DspConnector if request.param in DSP else SandboxConnector
     table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
-    connector = SandboxConnector("space", table, tmp_path / "state")
+    if kind is DspConnector:
+        running = start(tmp_path / "provider", holdings=[tmp_path / "holdings"])
+        table = {"url": running.url, "patience": 10, **DSP[request.param]}
+    connector = kind("space", table, tmp_path / "state")
     commercial = dataclasses.replace(RESEARCH, commercial=True)
     rubbish = request.getfixturevalue("rubbish")
     yield Case(
@@ -97,7 +110,7 @@ def case(request, tmp_path):
         "counts",
         file,
         (connector, commercial),
-        lambda: SandboxConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+        lambda: kind("space", {"url": rubbish}, tmp_path / "rubbish"),
         landing,
     )
     stop(tmp_path / "provider")

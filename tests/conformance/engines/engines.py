@@ -7,11 +7,12 @@ It works through processes of its own, as a user would call them; ``None`` from 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.conformance.engines import clusters
 from tests.unit.cli.conftest import Answer, process
 
 Run = Callable[[Path, str, Path], None]
@@ -19,10 +20,11 @@ Run = Callable[[Path, str, Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How a plan is worked off; ``missing`` says what this machine lacks for it, "" for nothing."""
+    """How a plan is worked off; ``missing`` says what this machine lacks for it, "" for nothing. ``cluster``: it needs servers."""
 
     run: Run
     missing: Callable[[], str] = lambda: ""
+    cluster: bool = False
 
 
 def good(answer: Answer) -> Answer:
@@ -66,11 +68,26 @@ def crew(count: int, *, one_after_the_other: bool = False) -> Engine:
     return Engine(run)
 
 
+def beam(
+    runner: str, more: Callable[[], Sequence[str]] = tuple, *, missing: Callable[[], str] = clusters.without_beam
+) -> Engine:
+    """Beam on one of its runners; ``more`` starts the servers it needs and returns the options that name them."""
+
+    def run(folder: Path, name: str, home: Path) -> None:
+        datalab(folder, home, "run", name, "--json", "--engine", "beam", "--runner", runner, *more(), DATALAB_WORKERS="2")
+
+    return Engine(run, missing, cluster=True)
+
+
 ENGINES: Mapping[str, Engine] = {
     "1-worker": local(1),
     "2-workers": local(2),
     "shards-at-once": crew(2),
     "shards-in-turn": crew(2, one_after_the_other=True),
+    "beam-fnapi": beam("fnapi"),
+    "beam-fnapi-multi-processing": beam("fnapi", lambda: clusters.options(direct_running_mode="multi_processing")),
+    "beam-portable": beam("portable", clusters.portable_options),
+    "beam-flink": beam("flink", clusters.flink_options, missing=clusters.without_flink),
 }
 
 

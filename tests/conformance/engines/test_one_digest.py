@@ -8,11 +8,16 @@ from tests.conformance.engines.engines import ENGINES
 
 DEMO = ("company-register", "eu-languages", "patients-events")
 TRUTH = "1-worker"
+OTHERS = [
+    pytest.param(name, marks=[pytest.mark.cluster] if engine.cluster else [])
+    for name, engine in ENGINES.items()
+    if name != TRUTH
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEMO)
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != TRUTH])
+@pytest.mark.parametrize("engine", OTHERS)
 def test_one_digest_one_account_one_set_of_bytes(outcome, engine, name):
     missing = ENGINES[engine].missing()
     if missing:

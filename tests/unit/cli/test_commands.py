@@ -106,6 +106,24 @@ def test_plan_shows_what_would_happen(done, call, said):
     assert "scrubbing.columns" in call(done, "plan", "visitors").out
 
 
+def test_plan_explains_each_pass(done, call):
+    passes = answered(call(done, "plan", "visitors", "--json"))["physical"]["passes"]
+    shown = call(done, "plan", "visitors", "--explain").out
+
+    assert [item["kind"] for item in passes] == ["intake", "map", "reduce", "map", "shards", "unique"]
+    assert all(item["does"] in shown for item in passes)
+    assert "worker_memory_mb sets no limit" in shown
+    assert "checkpoint: where a shard begins depends on how many rows stay before it" in shown
+
+
+def test_runs_tell_where_the_time_went(done, call):
+    [run, *_] = answered(call(done, "runs", "visitors", "--json"))
+    shown = call(done, "runs", "visitors", "--costs").out
+
+    assert run["costs"]
+    assert all(step in shown for step in run["costs"])
+
+
 def test_runs(done, call, said):
     found = answered(call(done, "runs", "visitors", "--json"))
     assert [(item["plan"], item["status"], item["rows_out"]) for item in found] == [(said["run"]["plan"], "passed", OUT)]
@@ -247,7 +265,7 @@ def test_every_command_explains_itself(tmp_path, call, name):
     assert not list(tmp_path.iterdir()), "help makes nothing"
 
 
-RESULTS = [name for name in COMMANDS if name not in {"ledger", "quarantine", "sandbox", "demo", "dev"}]
+RESULTS = [name for name in COMMANDS if name not in {"ledger", "quarantine", "sandbox", "serve", "slurm", "demo", "dev"}]
 
 
 @pytest.mark.parametrize("name", RESULTS)

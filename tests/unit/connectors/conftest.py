@@ -87,10 +87,12 @@ def holding(tmp_path):
 def provider(tmp_path, holding):
     """A running provider: url, shelf, store, post (not started), recorder."""
     import uvicorn
+    from datalab_connectors.dsp.exchange import Exchange
     from datalab_connectors.dsp.post import Post
     from datalab_connectors.dsp.store import Store
+    from datalab_connectors.dsp.transitions import PROVIDER
     from datalab_connectors.sandbox.app import build
-    from datalab_connectors.sandbox.provider import Provider
+    from datalab_connectors.sandbox.provider import sandbox_provider
     from datalab_connectors.sandbox.shelf import read_shelf
 
     from datalab.ports.http import HttpClient, Limits, Reach
@@ -101,9 +103,11 @@ def provider(tmp_path, holding):
     store = Store(tmp_path / "provider" / "provider.sqlite")
     reach = Reach(frozenset({"127.0.0.1"}), loopback=True)
     client = HttpClient(reach, Limits(connect=1, idle=2, seconds=5, attempts=1))
-    side = Provider(shelf, store, reach, f"{base}/2025-1", 60.0)
-    post = Post(store, client, side.act)
-    recorder = Recorder(build(side, post, base=base, page_size=1))
+    side = sandbox_provider(shelf, store, reach, f"{base}/2025-1", 60.0, client)
+    exchange = Exchange(PROVIDER, store, side, f"{base}/2024-1")
+    post = Post(store, client, exchange.act)
+    exchange.wake = post.wake
+    recorder = Recorder(build(side, exchange, base=base, page_size=1))
     original = client.post
 
     def recorded(url, body, **more):
@@ -116,7 +120,9 @@ def provider(tmp_path, holding):
     thread.start()
     while not server.started:
         time.sleep(0.005)
-    yield SimpleNamespace(url=base, shelf=shelf, store=store, post=post, recorder=recorder, client=client)
+    yield SimpleNamespace(
+        url=base, exchange=exchange, side=side, shelf=shelf, store=store, post=post, recorder=recorder, client=client
+    )
     server.should_exit = True
     thread.join()
     if post._thread.is_alive():

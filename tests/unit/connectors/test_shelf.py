@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from datalab_connectors.sandbox.identity import ANONYMOUS, identity_token, read_caller
+from datalab_connectors.dsp.callers import ANONYMOUS, identity_token, read_caller
 from datalab_connectors.sandbox.reading import hit_id
 from datalab_connectors.sandbox.shelf import read_shelf
 

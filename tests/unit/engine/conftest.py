@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from datalab.engine.drive import Executed, execute, locked
 from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Input, Plan, make_plan
 from datalab.engine.pool import Pool
+from datalab.engine.task import perform
 from datalab.formats import detect
 from datalab.model.agreement import SourceObject
 from datalab.model.pipeline import Pipeline, Purpose, Release, Source, Splits
@@ -96,27 +98,42 @@ class Bench:
 
     root: Path
 
-    def plan(self, rows: Iterable[str], steps, *, part_rows=100, suite=None, shards=150, **more) -> Plan:
-        text = "\n".join(["id,name,city", *rows]) + "\n"
+    def plan(self, rows: Iterable[str], steps, **more) -> Plan:
         path = self.root / "people.csv"
-        path.write_text(text)
+        path.write_text("\n".join(["id,name,city", *rows]) + "\n")
+        return self.plan_of([path], steps, **more)
+
+    def table(self, frame: pl.DataFrame, steps, *, groups=(200,), **more) -> Plan:
+        """Plan over one Parquet file per number in ``groups``: the rows of its row groups; the files share the rows evenly."""
+        paths = []
+        for place, rows in enumerate(groups):
+            share = frame[frame.height * place // len(groups) : frame.height * (place + 1) // len(groups)]
+            paths.append(self.root / f"rows-{place}.parquet")
+            pq.write_table(share.to_arrow(compat_level=pl.CompatLevel.oldest()), paths[-1], row_group_size=rows)
+        return self.plan_of(paths, steps, **more)
+
+    def plan_of(self, paths, steps, *, part_rows=100, suite=None, shards=150, memory_mb=0, **more) -> Plan:
+        kind = paths[0].suffix[1:]
         pipeline = Pipeline(
             name="people",
             title="People",
             owner="steward@example.org",
             purpose=Purpose("https://w3id.org/dpv#ResearchAndDevelopment", "testing"),
             legal_basis="eu-gdpr:A6-1-e",
-            source=Source(dataset="people.csv"),
+            source=Source(dataset=paths[0].name),
             steps=steps,
             release=Release(licence="CC0-1.0", description="people", rows_per_shard=shards),
             splits=more.pop("splits", Splits(shares={"train": 0.7, "test": 0.3})),
             part_rows=part_rows,
             **more,
         )
-        data = path.read_bytes()
-        source = SourceObject(0, "people.csv", path, "csv", len(data), hashlib.sha256(data).hexdigest(), "people", "a")
-        options = detect(path, {"format": "csv"})
-        return make_plan(pipeline, [Input(source, options)], {}, Settings(root=self.root), suite)
+        inputs = []
+        for ordinal, path in enumerate(paths):
+            data = path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            source = SourceObject(ordinal, path.name, path, kind, len(data), sha256, "people", "a")
+            inputs.append(Input(source, detect(path, {"format": kind})))
+        return make_plan(pipeline, inputs, {}, Settings(root=self.root, worker_memory_mb=memory_mb), suite)
 
     def folder(self, plan: Plan, name="run") -> RunFolder:
         return RunFolder(self.root / name / plan.id)
@@ -127,6 +144,23 @@ class Bench:
             folder.save_plan(plan)
             with Pool(plan, folder, workers=workers, attempts=attempts, **limits) as pool:
                 return execute(plan, folder, pool, watcher or Deaf())
+
+    def here(self, plan: Plan, name="run") -> Executed:
+        """Run in this very process: quick, for many small runs."""
+        folder = self.folder(plan, name)
+        with locked(folder, lambda: None):
+            return execute(plan, folder, Here(plan, folder), Deaf())
+
+
+@dataclass
+class Here:
+    """Workers that are this process."""
+
+    plan: Plan
+    folder: RunFolder
+
+    def run(self, tasks):
+        return (perform(self.plan, self.folder, task) for task in tasks)
 
 
 class Deaf:

@@ -33,7 +33,9 @@ def test_every_directive_stands_before_the_first_command():
     lines = array_script("visitors", Settings(root=Path("/shared/lab")), Request(setup=("module load python",))).splitlines()
     last = max(number for number, line in enumerate(lines) if line.startswith("#SBATCH"))
     assert all(line.startswith("#") for line in lines[: last + 1])
-    assert lines.index("set -euo pipefail") < lines.index("module load python")
+    place = lines.index("module load python")
+    assert lines.index("set -euo pipefail") < place
+    assert (lines[place - 1].split("  #")[0], lines[place + 1]) == ("set +u", "set -u")
 
 
 @pytest.mark.parametrize("root", ["/shared/my lab", "/shared/it's", "/shared/$HOME", "/shared/a;b", '/shared/"x"', "/shared/ü"])

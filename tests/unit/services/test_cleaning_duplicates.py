@@ -216,6 +216,37 @@ def test_the_row_to_keep_is_the_stewards_choice(rows, keep, partitions, batch, s
         assert [row[:2] for row in near] == [row[:2] for row in expected]
 
 
+RUNS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.tuples(RUNS, st.integers(0, 3)), min_size=1, max_size=9), st.sampled_from([0.5, 0.8, 1.0]), *CUTS.values())
+def test_what_falls_is_what_all_pairs_say(rows, threshold, partitions, batch, seed):
+    """Against all pairs of all texts, in plain Python; texts repeat, so that groups are chains of more than two."""
+    texts = [" ".join(rows[min(back, len(rows) - 1)][0] if back else words) for words, back in rows]
+    sets = [set(text.split()) for text in texts]
+    group = list(range(len(texts)))
+    for one in range(len(texts)):
+        for other in range(one):
+            if len(sets[one] & sets[other]) / len(sets[one] | sets[other]) >= threshold:
+                low, high = sorted((group[one], group[other]))
+                group = [low if number == high else number for number in group]
+    allowed = {place for place, number in enumerate(group) if place != number}
+    step = clean.NearDuplicates("t", threshold=threshold, words=1)
+    fallen = {
+        row for _, row, _ in drive(step, identified(pl.DataFrame({"t": texts})), partitions=partitions, batch=batch, seed=seed)
+    }
+    equal = {place for place in range(len(texts)) if sets[place] in sets[:place]}
+
+    assert equal <= fallen <= allowed
+
+
+def test_one_giant_text_among_small_ones():
+    giant = " ".join(f"w{n}" for n in range(400_000))
+    frame = identified(pl.DataFrame({"t": ["small", giant, "small and more", giant + " end", "small"]}))
+    assert [row for _, row, _ in drive(clean.NearDuplicates("t"), frame, partitions=3, batch=2)] == [3, 4]
+
+
 def test_the_longest_of_nearly_equal_texts_stays():
     base = " ".join(f"word{n}" for n in range(100))
     frame = identified(pl.DataFrame({"t": [base, f"{base} and more", f"{base} more", f"{base} AND MORE"]}))

@@ -1,0 +1,290 @@
+"""The connector to a provider of the Dataspace Protocol: its catalogue, agreements, and data by pull or by push."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
+from datalab.model.agreement import Agreement, Intent, SourceObject
+from datalab.model.canonical import describe
+from datalab.model.decision import Decision, Door
+from datalab.model.offer import Distribution, Offer, Query
+from datalab.policy import acquire_subject, acquire_target, check_grant, parse, valid_until
+from datalab.policy.moments import rfc3339
+from datalab.ports.connector import Progress
+from datalab.ports.http import HttpClient, HttpRefused, Reach
+from datalab.ports.landing import Landed, Landing
+from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.dsp.callers import identity_token
+from datalab_connectors.dsp.consumer import Consumer, agreement_in
+from datalab_connectors.dsp.messages import message
+from datalab_connectors.dsp.reading import datasets_in, distribution_of, offer_in, rank
+from datalab_connectors.dsp.versions import Version, discover
+
+_PARTICIPANT = "did:web:datalab.example"
+_TEMPORARY = frozenset((401, 403))
+_TRANSPORTS = ("pull", "push")
+
+
+class DspConnector:
+    """One provider. Its table in ``datalab.toml`` says where it is (``url``) and how it is spoken to; see docs/how-to/connect-dsp.md."""
+
+    keys: ClassVar[frozenset[str]] = frozenset(
+        (
+            "kind", "url", "hosts", "participant", "token_env", "key_env", "version", "transport", "listen", "callback", "rounds",
+            "max_bytes", "patience",
+        )
+    )  # fmt: skip
+
+    def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
+        for key in table:
+            if key not in self.keys:
+                raise NotFound.among("key", key, self.keys, where=f"datalab.toml, [connectors.{name}]")
+        self.name = name
+        self._state = state
+        self._where = f"datalab.toml, [connectors.{name}]"
+        self._url = str(table.get("url", "")).rstrip("/")
+        self._hosts = frozenset(map(str, table.get("hosts", ())))
+        self._participant = str(table.get("participant", _PARTICIPANT))
+        self._secret = str(table.get("token_env", ""))
+        self._key = str(table.get("key_env", ""))
+        self._wanted = str(table.get("version", ""))
+        self._transport = str(table.get("transport", "pull"))
+        if self._transport not in _TRANSPORTS:
+            raise NotFound.among("transport", self._transport, _TRANSPORTS, where=self._where)
+        self._door = self._doorstep(str(table.get("listen", "")), str(table.get("callback", "")))
+        self._rounds = self._number(table, "rounds", 1, least=0)
+        self._max_bytes = self._number(table, "max_bytes", 64 << 30)
+        self._patience = self._number(table, "patience", 30)
+        self._spoken: tuple[Version, str] | None = None
+
+    def search(self, query: Query) -> Iterator[Offer]:
+        """Yield the offers that match all words, best first; without words, the whole catalogue."""
+        words = query.text.casefold().split()
+        entries = self._offers()
+        if words:
+            entries = iter(sorted((offer for offer in entries if rank(offer, words)), key=lambda offer: -rank(offer, words)))
+        yield from itertools.islice(entries, max(0, query.limit))
+
+    def offer(self, dataset_id: str) -> Offer:
+        """Return one offer, from its entry in the catalogue."""
+        version, endpoint = self._protocol()
+        with self._client() as client:
+            try:
+                entry = client.get(f"{endpoint}/catalog/datasets/{quote(dataset_id, safe='')}", token=self._token())
+            except HttpRefused as error:
+                if error.status != 404:
+                    raise
+                raise NotFound.among("dataset", dataset_id, self._catalogue(), where=f"connector {self.name}") from None
+        dataset = version.read(entry.body, "Dataset")
+        if dataset.get("@id") != dataset_id:
+            raise ProtocolError("the catalogue answered with another dataset", where=dataset_id)
+        return offer_in(self.name, dataset, "")
+
+    def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
+        """Return the agreement still valid for this offer and intent, or conclude one."""
+        subject = self._check(decision, offer, intent)
+        consumer = self._consumer(intent)
+        for text in consumer.agreed(subject):
+            agreement = self._agreement(offer, intent, text)
+            if not _ended(agreement):
+                self._keep(subject, agreement)
+                return agreement
+        terms = {**json.loads(offer.policy.verbatim), "target": offer.dataset_id}
+        agreement = self._agreement(offer, intent, consumer.negotiate(subject, terms))
+        self._keep(subject, agreement)
+        return agreement
+
+    def fetch(
+        self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
+    ) -> list[SourceObject]:
+        """Bring one distribution into the landing folder; what stands there under its announced hash is not moved again."""
+        self._check(decision, offer, agreement.intent)
+        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
+            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
+        if _ended(agreement):
+            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
+        wanted = distribution_of(offer, distribution)
+        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        if landed is not None:
+            self._consumer(agreement.intent).settle()
+        else:
+            landed = self._pull(agreement, wanted, landing, progress)
+        return [
+            SourceObject(
+                ordinal=0,
+                name=wanted.file or wanted.id,
+                path=landed.path,
+                format=wanted.format,
+                bytes=landed.bytes,
+                sha256=landed.sha256,
+                dataset_id=offer.dataset_id,
+                agreement_id=agreement.id,
+                connector=self.name,
+            )
+        ]
+
+    def _pull(self, agreement: Agreement, wanted: Distribution, landing: Landing, progress: Progress) -> Landed:
+        """Fetch a file; a token that died on the way is replaced once, by a new transfer."""
+        consumer = self._consumer(agreement.intent)
+        limit = self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes)
+        if self._transport == "push":
+            return consumer.take(agreement.id, wanted.id, landing, limit=limit, sha256=wanted.sha256, progress=progress)
+        for last in (False, True):
+            try:
+                with consumer.transfer(agreement.id, wanted.id) as source, self._client() as client:
+                    return client.download(
+                        source.url,
+                        landing,
+                        wanted.id,
+                        limit=limit,
+                        sha256=wanted.sha256,
+                        token=source.token,
+                        renew=source.renew,
+                        progress=progress,
+                    )
+            except HttpRefused as error:
+                if last or error.status not in _TEMPORARY:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
+        subject = acquire_subject(offer, intent)
+        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
+        return subject
+
+    def _agreement(self, offer: Offer, intent: Intent, text: str) -> Agreement:
+        agreed = agreement_in(text)
+        policy = parse(json.dumps(agreed))
+        return Agreement(
+            id=agreed["@id"],
+            kind="contract",
+            connector=self.name,
+            dataset_id=offer.dataset_id,
+            offer_id=offer.offer_id,
+            provider=agreed["assigner"],
+            consumer=agreed["assignee"],
+            intent=intent,
+            policy=policy,
+            agreed_at=agreed.get("timestamp", ""),
+            valid_until=valid_until(policy),
+            verbatim=text,
+        )
+
+    def _keep(self, subject: str, agreement: Agreement) -> None:
+        """Write the agreement beside the state, for people: message and policy to the letter, each with its digest."""
+        folder = self._state / "agreements"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{subject}.json"
+        body = {
+            "subject": subject,
+            "agreement": describe(agreement),
+            "policy_sha256": agreement.policy.sha256,
+            "verbatim_sha256": hashlib.sha256(agreement.verbatim.encode()).hexdigest(),
+        }
+        temporary = path.with_suffix(f".{os.getpid()}.new")
+        temporary.write_text(json.dumps(body, indent=1, ensure_ascii=False), encoding="utf-8")
+        temporary.replace(path)
+
+    def _offers(self) -> Iterator[Offer]:
+        for entry, holder in self._entries():
+            yield offer_in(self.name, entry, holder)
+
+    def _catalogue(self) -> Iterator[str]:
+        return (str(entry["@id"]) for entry, _ in self._entries())
+
+    def _entries(self) -> Iterator[tuple[Mapping[str, Any], str]]:
+        """Yield all datasets and who offers them, following the pages of the catalogue (RFC 8288 links)."""
+        version, endpoint = self._protocol()
+        url, seen = f"{endpoint}/catalog/request", set[str]()
+        asked = version.write(message("CatalogRequestMessage"))
+        with self._client() as client:
+            while url and url not in seen:
+                seen.add(url)
+                answer = client.post(url, asked, token=self._token(), repeat=True)
+                catalogue = version.read(answer.body, "Catalog")
+                for entry in datasets_in(catalogue):
+                    yield entry, str(catalogue.get("participantId", ""))
+                url = _next(answer.headers.get("link", ""))
+
+    def _protocol(self) -> tuple[Version, str]:
+        """Return the protocol version that is spoken with this provider, and where."""
+        if self._spoken is None:
+            with self._client() as client:
+                self._spoken = discover(client, self._base(), self._wanted)
+        return self._spoken
+
+    def _base(self) -> str:
+        if not self._url:
+            raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…"')
+        return self._url
+
+    def _reach(self) -> Reach:
+        host = urlsplit(self._base()).hostname or ""
+        return Reach(self._hosts | {host}, loopback=host in {"127.0.0.1", "localhost", "::1"})
+
+    def _client(self) -> HttpClient:
+        return HttpClient(self._reach())
+
+    def _consumer(self, intent: Intent) -> Consumer:
+        version, endpoint = self._protocol()
+        return Consumer(
+            self._state,
+            endpoint,
+            self._reach(),
+            self._token(intent),
+            patience=float(self._patience),
+            version=version,
+            door=self._door,
+            rounds=self._rounds,
+        )
+
+    def _token(self, intent: Intent | None = None) -> str:
+        """Return the token that the provider gave this lab, or else who it says it is and what for: signed where it has a key."""
+        if self._secret:
+            return self._from_environment(self._secret)
+        return identity_token(self._participant, intent, self._from_environment(self._key).encode() if self._key else b"")
+
+    def _from_environment(self, name: str) -> str:
+        value = os.environ.get(name, "")
+        if not value:
+            raise SettingsError(
+                f"the environment has no {name}", where=self._where, next="set it to what the provider gave you"
+            )
+        return value
+
+    def _doorstep(self, listen: str, address: str) -> Doorstep:
+        if not listen:
+            return Doorstep(address=address)
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise SettingsError(f"listen is {listen!r}", where=self._where, next='write it as "0.0.0.0:8765"')
+        return Doorstep(host.strip("[]"), int(port), address)
+
+    def _number(self, table: Mapping[str, Any], key: str, default: int, *, least: int = 1) -> int:
+        value = table.get(key, default)
+        with contextlib.suppress(TypeError, ValueError):
+            if int(value) >= least:
+                return int(value)
+        raise SettingsError(f"{key} is {value!r}", where=self._where, next=f"give a whole number from {least}")
+
+
+def _ended(agreement: Agreement) -> bool:
+    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))
+
+
+def _next(link: str) -> str:
+    for part in link.split(","):
+        address, _, relation = part.partition(";")
+        if 'rel="next"' in relation.replace(" ", ""):
+            return address.strip().strip("<>")
+    return ""

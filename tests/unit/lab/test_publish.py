@@ -1,0 +1,193 @@
+"""One Data Lab feeds another: approve, publish, serve; discover, negotiate, fetch, verify."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+
+import pytest
+from datalab_connectors.dsp.connector import DspConnector
+
+import datalab
+from datalab.errors import DatalabError, NotFound, PolicyRefusal, UsageError, VerificationFailed
+from datalab.lab.publish import publish_release, published, withdraw_release
+from datalab.lab.receive import receive_release, unpack
+from datalab.lab.release import approve
+from datalab.lab.run import run_pipeline
+from datalab.model.agreement import Intent
+from datalab.model.offer import Query
+from datalab.policy.combined import combined_rules
+from datalab.staging.verify import verify_release
+from tests.unit.lab.workshop import APPROVER, opened, pipeline
+
+KEY = "0123456789abcdef0123456789abcdef"
+OTHER = "did:web:other-lab.example"
+RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "", "eu-gdpr:A6-1-e", "LU")
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory, space):
+    """A lab that publishes version 1 of the visitors, and its process."""
+    root = tmp_path_factory.mktemp("publisher")
+    with opened(root, space, participant="did:web:this-lab.example") as lab:
+        run_pipeline(pipeline(), lab=lab)
+        approve(lab, "visitors", actor=APPROVER)
+        text = (root / "datalab.toml").read_text()
+        (root / "key2").write_text(KEY)
+        text += 'other = "file:key2"\n[publish]\nlisten = "127.0.0.1:0"\n'
+        (root / "datalab.toml").write_text(f'{text}consumers = {{ "{OTHER}" = "other" }}\n')
+        item = publish_release(lab, "visitors", actor="Sam Steward")
+        process, url = start_serving(root)
+        yield lab, item, url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) in {0, -signal.SIGTERM}
+        process.stdout.close()
+
+
+def start_serving(root):
+    environment = {**os.environ, "DATALAB_CONFIG": str(root / "datalab.toml")}
+    command = [sys.executable, "-m", "datalab.cli", "serve"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    line = process.stdout.readline()
+    assert line.startswith("serving 1 release at "), line
+    return process, line.rsplit(" ", 1)[-1].strip()
+
+
+@pytest.fixture
+def other(tmp_path, space, serving, monkeypatch):
+    """Another lab, with a connector to the first."""
+    monkeypatch.setenv("OTHER_KEY", KEY)
+    with opened(tmp_path / "other", space, participant=OTHER) as lab:
+        lab._connectors["first"] = connector(serving[2], tmp_path / "state")
+        yield lab
+
+
+def connector(url, state, **changes):
+    table = {"kind": "dsp", "url": url, "participant": OTHER, "key_env": "OTHER_KEY", "patience": 10, **changes}
+    return DspConnector("first", table, state)
+
+
+@pytest.mark.parametrize("version", ["2025-1", "2024-1"])
+def test_another_lab_finds_agrees_fetches_and_verifies(serving, other, tmp_path, version):
+    lab, item, url = serving
+    other._connectors["first"] = connector(url, tmp_path / "state", version=version)
+    [found] = other.connector("first").search(Query("museum"))
+    assert found.dataset_id == item.id == "visitors@1"
+
+    place, manifest, agreement = receive_release(other, "first:visitors@1", tmp_path / "here", RESEARCH)
+
+    assert place == tmp_path / "here" / "visitors" / "1"
+    assert verify_release(place).manifest.digest == item.digest == manifest.digest
+    assert datalab.open_dataset(place).polars().height == sum(manifest.splits.values())
+    assert agreement.consumer == OTHER
+    rules = json.loads(agreement.policy.verbatim)
+    assert [rule["action"].rpartition("/")[2] for rule in rules["obligation"]] == ["anonymize"]
+    assert rules["prohibition"][0]["constraint"][0]["rightOperand"] == "dpv:CommercialPurpose"
+    granted = [event for event in lab.ledger.events() if event.type in {"agreement.granted", "release.served"}]
+    assert {event.actor for event in granted} == {OTHER}
+    assert {event.subject for event in granted} == {item.id}
+    assert [event.type for event in other.ledger.events()][-3:-1] == ["decision.made", "agreement.concluded"]
+
+
+def test_the_publisher_decides_for_itself(serving, other):
+    """The other lab forges its own decision; the publisher's door still says no."""
+    commercial = dataclasses.replace(RESEARCH, purpose="https://w3id.org/dpv#CommercialPurpose", commercial=True)
+    first = other.connector("first")
+    offer = first.offer("visitors@1")
+    from datalab.policy import decide_acquisition
+
+    decision = decide_acquisition(offer, commercial, moment=_now(), actor="x", participant=OTHER)
+    assert not decision.permitted
+    with pytest.raises(PolicyRefusal, match="the provider refused"):
+        first.negotiate(offer, commercial, dataclasses.replace(decision, permitted=True))
+    assert [event.type for event in serving[0].ledger.events()][-1] == "agreement.refused"
+
+
+@pytest.mark.parametrize("changes", [{"key_env": "WRONG"}, {"key_env": ""}, {"participant": "did:web:stranger.example"}])
+def test_strangers_see_nothing(serving, tmp_path, monkeypatch, changes):
+    monkeypatch.setenv("OTHER_KEY", KEY)
+    monkeypatch.setenv("WRONG", "f" * 32)
+    stranger = connector(serving[2], tmp_path, **changes)
+    with pytest.raises(DatalabError, match="404"):
+        stranger.offer("visitors@1")
+    with pytest.raises(DatalabError, match="404"):
+        next(stranger.search(Query("")))
+
+
+def test_published_twice_is_published_once_and_withdrawn_is_gone(tmp_path, space):
+    with opened(tmp_path, space) as lab:
+        run_pipeline(pipeline(), lab=lab)
+        with pytest.raises(NotFound):
+            publish_release(lab, "visitors", actor="Sam")
+        approve(lab, "visitors", actor=APPROVER)
+        first = publish_release(lab, "visitors", actor="Sam")
+        assert publish_release(lab, "visitors@1", actor="Sam").body == first.body
+        assert [event.type for event in lab.ledger.events()].count("release.offered") == 1
+        assert withdraw_release(lab, "visitors", actor="Sam") == "visitors@1"
+        assert list(published(lab)) == []
+        with pytest.raises(NotFound):
+            withdraw_release(lab, "visitors", actor="Sam")
+
+
+def test_an_archive_is_not_trusted(tmp_path):
+    def archive(*members):
+        path = tmp_path / "evil.tar"
+        with tarfile.open(path, "w") as tar:
+            for member in members:
+                tar.addfile(member)
+        return path
+
+    link = tarfile.TarInfo("manifest.json")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    for member in (tarfile.TarInfo("../out"), tarfile.TarInfo("/abs"), tarfile.TarInfo("a/../../out"), link):
+        with pytest.raises(VerificationFailed):
+            unpack(archive(member), tmp_path / "here")
+    double = tarfile.TarInfo("a")
+    with pytest.raises(VerificationFailed):
+        unpack(archive(double, double), tmp_path / "here")
+    (tmp_path / "no.tar").write_bytes(b"garbage" * 1000)
+    with pytest.raises(VerificationFailed):
+        unpack(tmp_path / "no.tar", tmp_path / "here")
+    assert not list((tmp_path / "here").rglob("*"))
+
+
+def test_serving_needs_to_know_who_may_ask(tmp_path, space):
+    from datalab.lab.serve import serve
+
+    with opened(tmp_path, space) as lab, pytest.raises(UsageError, match="nobody may ask"):
+        serve(lab, print)
+
+
+def test_several_policies_are_as_strict_as_all_of_them():
+    use = {"action": "use"}
+    ban = {"action": "distribute"}
+    eu = {"leftOperand": "spatial", "operator": "isPartOf", "rightOperand": "EU"}
+    one = json.dumps({"@id": "1", "permission": [use], "prohibition": [ban]})
+    two = json.dumps(
+        {
+            "@id": "2",
+            "permission": [{"action": "use", "constraint": [eu], "target": "x"}],
+            "obligation": [{"action": "attribute"}],
+        }
+    )
+    assert combined_rules([one]) == {"permission": [use], "prohibition": [ban]}
+    assert combined_rules([one, two]) == {
+        "permission": [{"action": "use", "constraint": [eu]}],
+        "prohibition": [ban],
+        "obligation": [{"action": "attribute"}],
+    }
+    with pytest.raises(PolicyRefusal):
+        combined_rules([one, json.dumps({"permission": [{"action": "read"}]})])
+    with pytest.raises(PolicyRefusal):
+        combined_rules([])
+
+
+def _now():
+    import datetime as dt
+
+    return dt.datetime.now(dt.UTC)
