@@ -57,7 +57,7 @@ def territory_of(settings: Settings, place: Path) -> str:
     "" where nobody said it: a mount from elsewhere is not where the lab stands.
     """
     real = place.resolve()
-    known = [(Path(entry["path"]).resolve(), entry["territory"]) for entry in settings.places.values()]
+    known = [(settings.path(Path(entry["path"])).resolve(), entry["territory"]) for entry in settings.places.values()]
     within = [(len(path.parts), territory) for path, territory in known if real == path or path in real.parents]
     if within:
         return max(within)[1]

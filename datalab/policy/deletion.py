@@ -30,6 +30,7 @@ def deletion(policy: Policy, agreed_at: dt.datetime | None = None) -> Deletion:
         if terms.action_name(duty.action) == terms.DELETE
     ]
     ends = [end for duty in duties if (end := deadline(duty.constraints, agreed_at, deleting=True))]
-    promised = any(after_use(duty.constraints) or not duty.constraints for duty in duties)
+    dated = {terms.DATE_TIME, terms.ELAPSED}
+    promised = any(after_use(duty.constraints) or not any(item.left in dated for item in duty.constraints) for duty in duties)
     promised |= any(after_use(rule.constraints) for rule in policy.permissions)
     return Deletion(min(ends, default=None), promised)

@@ -140,11 +140,15 @@ class _Reading:
             sentence = f"The {self.name} contains {part.term}, which this lab cannot evaluate, and what is unknown means no."
             remedy = _VOUCH if part.vouchable else _OTHER_TERMS
             found = "this lab cannot evaluate it"
-            self.verdict.refuse(sentence, Refusal(self.policy.id, sha256, part.term, found, remedy, part.vouchable))
+            self.verdict.refuse(
+                sentence, Refusal(terms.shown(self.policy.id), sha256, part.term, found, remedy, part.vouchable)
+            )
         if len(open_parts) > MOST:
             rest = f"{len(open_parts) - MOST} more parts"
             sentence = f"The {self.name} contains {rest} that this lab cannot evaluate."
-            self.verdict.refuse(sentence, Refusal(self.policy.id, sha256, rest, "this lab cannot evaluate them", _OTHER_TERMS))
+            self.verdict.refuse(
+                sentence, Refusal(terms.shown(self.policy.id), sha256, rest, "this lab cannot evaluate them", _OTHER_TERMS)
+            )
         return bool(open_parts)
 
     def _prohibit(self, rule: Rule) -> None:
@@ -202,5 +206,5 @@ class _Reading:
                 yield f"it demands {failure.found}.", f"duty {terms.shown(duty.action)}", failure
 
     def _refuse(self, sentence: str, term: str, measured: Measured) -> None:
-        refusal = Refusal(self.policy.id, self.policy.sha256, term, measured.found, measured.next)
+        refusal = Refusal(terms.shown(self.policy.id), self.policy.sha256, term, measured.found, measured.next)
         self.verdict.refuse(sentence, refusal)

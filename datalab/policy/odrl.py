@@ -19,6 +19,9 @@ from datalab.policy.jsonld import document, items, keys, odd_context, short, tex
 
 _MAX_ALTERNATIVES = 64
 _MAX_RULES = 1000
+_MAX_CONDITIONS = 4000
+_MAX_READINGS = 4096
+"""So many rules may come of actions and alternatives: what a policy says in a megabyte must not take a gigabyte to hold."""
 _NAMESPACE = "http://www.w3.org/ns/odrl/2/"
 _PROFILES = {
     "", _NAMESPACE, _NAMESPACE + "core", _NAMESPACE + "odrl.jsonld", "http://www.w3.org/ns/odrl.jsonld", "cx-policy:profile2405",
@@ -83,6 +86,8 @@ class _Reader:
         self.target = target
         self.unknown: dict[str, bool] = {}
         self.number = 0
+        self.conditions_read = 0
+        self.readings = 0
 
     def note(self, part: str, *, vouchable: bool = False) -> None:
         self.unknown[part] = self.unknown.get(part, True) and vouchable
@@ -109,6 +114,8 @@ class _Reader:
             whom = parties + self.assignees(body.get("assignee"))
             alternatives = self.conditions(body.get("constraint"), f"a {kind}")
             for action, refinements in self.actions(body.get("action"), kind):
+                if not self._room(len(refinements) * len(alternatives)):
+                    break
                 found += [Rule(action, whom + fine + one, duties) for fine in refinements for one in alternatives]
         return tuple(found)
 
@@ -122,6 +129,8 @@ class _Reader:
             party = text_of(body.get("attributedParty") or body.get("informedParty"))
             consequences = self.duties(body.get("consequence"), "consequence")
             for action, refinements in self.actions(body.get("action"), kind):
+                if not self._room(1):
+                    break
                 if len(alternatives) != 1 or len(refinements) != 1:
                     self.note(f"alternatives in a {kind}")
                 found.append(Duty(action, alternatives[0] + refinements[0], party, consequences))
@@ -189,7 +198,17 @@ class _Reader:
             whole = [left + right for left, right in itertools.product(whole, part)]
         return whole
 
+    def _room(self, number: int) -> bool:
+        self.readings += number
+        if self.readings > _MAX_READINGS:
+            self.note(f"more than {_MAX_READINGS} alternatives of rules and duties")
+        return self.readings <= _MAX_READINGS
+
     def _condition(self, value: Any, where: str) -> Alternatives:
+        self.conditions_read += 1
+        if self.conditions_read > _MAX_CONDITIONS:
+            self.note(f"more than {_MAX_CONDITIONS} conditions")
+            return [()]
         if not isinstance(value, Mapping):
             self.note(f"a constraint that is not an object, in {where}")
             return [()]
@@ -213,6 +232,9 @@ class _Reader:
         return self._all(parts, where)
 
     def _exactly_one(self, parts: Sequence[Alternatives], value: Any, where: str) -> Alternatives:
+        if len(parts) > _MAX_ALTERNATIVES:
+            self.note(f"a condition with more than {_MAX_ALTERNATIVES} alternatives, in {where}")
+            return [()]
         atoms = [part[0][0] for part in parts if len(part) == 1 and len(part[0]) == 1]
         if len(atoms) != len(parts) or any(_opposite(atom) is None for atom in atoms):
             self._unmeasured("xone", value, where)  # that one holds is still measured

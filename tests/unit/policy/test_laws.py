@@ -175,3 +175,19 @@ def test_whatever_text_comes_it_is_read_or_refused_by_an_error_of_ours(text):
         parse(text)
     except ProtocolError:
         return
+
+
+def test_a_policy_of_a_megabyte_is_read_in_moderation():
+    import time
+
+    each = {"leftOperand": "count", "operator": "eq", "rightOperand": "1"}
+    bombs = [
+        {"action": "use", "constraint": {"xone": [each] * 9_000}},
+        {"action": "use", "constraint": [{"or": [each] * 64}, *[each] * 9_000]},
+        {"action": ["use"] * 90_000, "constraint": {"or": [each] * 64}},
+    ]
+    for bomb in bombs:
+        began = time.process_time()
+        read = parse(json.dumps({"permission": [bomb]}))
+        assert explain(read)
+        assert time.process_time() - began < 5

@@ -188,6 +188,10 @@ RED_TEAM = [
     ("another asset's permission", offer(use(target="urn:a"), use(target="urn:b")), RESEARCH, STAGE, {}, NO, "urn:b"),
     ("two thousand rules", offer(*[use(when("spatial", "eq", "LU"))] * 2000), RESEARCH, STAGE, {}, NO, "more than 1000"),
     ("a thousand unknown terms", offer(*[use(when(f"t{n}", "eq", "x")) for n in range(900)]), RESEARCH, STAGE, {}, NO, "850 more"),
+    ("exactly one of two thousand", offer(use({"xone": [when("count", "eq", n) for n in range(2000)]})), RESEARCH, STAGE, {}, NO, "more than 64"),
+    ("nine thousand conditions", offer(use(*[when("spatial", "eq", "LU")] * 9000)), RESEARCH, STAGE, {}, NO, "more than 4000"),
+    ("sixty thousand actions", offer(use(action=["use"] * 60_000)), RESEARCH, STAGE, {}, NO, "more than 4096"),
+    ("a thousand rules with 64 readings", offer(*[use(*[{"or": [when("spatial", "eq", c) for c in ("FR", "DE")]}] * 6)] * 300), RESEARCH, STAGE, {}, NO, "more than 4"),
     ("a million alternatives", offer(use(*[{"or": [when("spatial", "eq", c) for c in ("LU", "DE", "FR")]}] * 13)), RESEARCH, STAGE, {}, NO, "alternatives"),
 ]  # fmt: skip
 
