@@ -47,15 +47,7 @@ def nodes(package: Mapping[str, Any]) -> list[dict[str, Any]]:
     for key, path in _LISTS.items():
         for value in _list(told.get(key)):
             _add(dataset, path, value)
-    for group in package.get("groups") or ():
-        _add(dataset, DCAT + "theme", group.get("name"))
-    for tag in package.get("tags") or ():
-        _add(dataset, DCAT + "keyword", tag.get("display_name") or tag.get("name"))
-    _add(dataset, DCT + "identifier", None if DCT + "identifier" in dataset else package["id"])
-    _add(dataset, DCT + "issued", None if DCT + "issued" in dataset else told.get("metadata_created"))
-    _add(dataset, DCT + "modified", None if DCT + "modified" in dataset else told.get("metadata_modified"))
-    if told.get("private") is True:
-        dataset[DCT + "accessRights"] = [{"@value": "RESTRICTED"}]
+    _own_words(dataset, package, told)
     made = [dataset]
     organisation = package.get("organization")
     publisher = told.get("publisher_name") or (
@@ -74,6 +66,19 @@ def nodes(package: Mapping[str, Any]) -> list[dict[str, Any]]:
     for place, resource in enumerate(item for item in package.get("resources") or () if isinstance(item, Mapping)):
         made += _resource(dataset, resource, place)
     return made
+
+
+def _own_words(dataset: dict[str, Any], package: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Add what CKAN itself knows of a package: groups, tags, and what stands in for what the record leaves out."""
+    for group in package.get("groups") or ():
+        _add(dataset, DCAT + "theme", group.get("name"))
+    for tag in package.get("tags") or ():
+        _add(dataset, DCAT + "keyword", tag.get("display_name") or tag.get("name"))
+    _add(dataset, DCT + "identifier", None if DCT + "identifier" in dataset else package["id"])
+    _add(dataset, DCT + "issued", None if DCT + "issued" in dataset else told.get("metadata_created"))
+    _add(dataset, DCT + "modified", None if DCT + "modified" in dataset else told.get("metadata_modified"))
+    if told.get("private") is True:
+        dataset[DCT + "accessRights"] = [{"@value": "RESTRICTED"}]
 
 
 def _resource(dataset: dict[str, Any], resource: Mapping[str, Any], place: int) -> list[dict[str, Any]]:
@@ -161,7 +166,7 @@ class CkanSource:
 
     def search(self, client: DocumentClient, text: str, limit: int, token: str) -> list[Raw]:
         """Return the packages that CKAN finds for ``text``."""
-        return self._search(client, text, 0, limit, token).raws
+        return list(self._search(client, text, 0, limit, token).raws)
 
     def one(self, client: DocumentClient, dataset_id: str, token: str) -> Raw:
         """Return one package by id or name."""

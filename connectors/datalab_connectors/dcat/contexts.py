@@ -104,7 +104,7 @@ def pinned(address: str, where: str) -> dict[str, Any]:
 def dcat_ap() -> dict[str, Any]:
     """Return the context of DCAT-AP 3: its terms, and the usual prefixes."""
     found: dict[str, Any] = dict(PREFIXES)
-    found |= {term: iri for term, iri in _pairs(_PLAIN)}
+    found |= dict(_pairs(_PLAIN))
     found |= {term: {"@id": iri, "@type": "@id"} for term, iri in _pairs(_REFERENCES)}
     for term, iri in _pairs(_TYPED):
         name, _, datatype = iri.partition("^")

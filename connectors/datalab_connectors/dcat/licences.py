@@ -15,8 +15,9 @@ BY, SA, NC, ND, NOTICE = "attribute", "shareAlike", "commercialUse", "derive", "
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """A licence: its SPDX id (or the usual name), and what it asks: ``attribute``, ``notice``, ``shareAlike`` are duties,
-    ``commercialUse`` and ``derive`` are forbidden.
+    """A licence: its SPDX id (or the usual name), and what it asks.
+
+    ``attribute``, ``notice`` and ``shareAlike`` are duties, ``commercialUse`` and ``derive`` are forbidden.
     """
 
     id: str
@@ -52,22 +53,22 @@ _CC_TITLE = re.compile(
     r"(?: (?P<version>[1-4]\.[05]))?(?: international| unported)?(?: licen[sc]e)?(?: \(cc[ -][a-z0-9. -]+\))?"
 )
 _OTHERS: tuple[tuple[str, str, frozenset[str]], ...] = (
-    (r"creativecommons\.org/publicdomain/zero/1\.0(/[a-z/.-]*)?|cc-?(0|zero)(-1\.0)?|creative commons (zero|cc-?zero|cc0)"
-     r"( 1\.0)?( universal)?( public domain dedication)?", "CC0-1.0", frozenset()),
+    ((r"creativecommons\.org/publicdomain/zero/1\.0(/[a-z/.-]*)?|cc-?(0|zero)(-1\.0)?|creative commons (zero|cc-?zero|cc0)"
+     r"( 1\.0)?( universal)?( public domain dedication)?"), "CC0-1.0", frozenset()),
     (r"creativecommons\.org/publicdomain/mark/1\.0(/[a-z/.-]*)?|pdm-1\.0", "PDM-1.0", frozenset()),
     (r"opendatacommons\.org/licenses/pddl(/[a-z0-9./-]*)?|(odc-)?pddl(-1\.0)?", "PDDL-1.0", frozenset()),
     (r"opendatacommons\.org/licenses/by(/[a-z0-9./-]*)?|odc-by(-1\.0)?|open data commons attribution license", "ODC-By-1.0", frozenset((BY,))),
-    (r"opendatacommons\.org/licenses/odbl(/[a-z0-9./-]*)?|(odc-)?odbl(-1\.0)?|odc-bl|"
-     r"(odc )?open database licen[sc]e( \(odbl\))?( 1\.0)?", "ODbL-1.0", frozenset((BY, SA, NOTICE))),
-    (r"(govdata\.de/)?dl-de/?-?by-?2[.-]0|dl-by-de/?-?2[.-]0|datenlizenz deutschland [-–]? ?namensnennung [-–]? ?(version )?2\.0", "dl-de/by-2-0", frozenset((BY,))),
+    ((r"opendatacommons\.org/licenses/odbl(/[a-z0-9./-]*)?|(odc-)?odbl(-1\.0)?|odc-bl|"
+     r"(odc )?open database licen[sc]e( \(odbl\))?( 1\.0)?"), "ODbL-1.0", frozenset((BY, SA, NOTICE))),
+    (r"(govdata\.de/)?dl-de/?-?by-?2[.-]0|dl-by-de/?-?2[.-]0|datenlizenz deutschland -? ?namensnennung -? ?(version )?2\.0", "dl-de/by-2-0", frozenset((BY,))),
     (r"(govdata\.de/)?dl-de/?-?by-?1[.-]0|dl-by-de/?-?1[.-]0", "dl-de/by-1-0", frozenset((BY,))),
-    (r"(govdata\.de/)?dl-de/?-?zero-?2[.-]0|dl-zero-de/?-?2[.-]0|datenlizenz deutschland [-–]? ?zero [-–]? ?(version )?2\.0", "dl-de/zero-2-0", frozenset()),
+    (r"(govdata\.de/)?dl-de/?-?zero-?2[.-]0|dl-zero-de/?-?2[.-]0|datenlizenz deutschland -? ?zero -? ?(version )?2\.0", "dl-de/zero-2-0", frozenset()),
     (r"(govdata\.de/)?dl-de/?-?by-nc-?1[.-]0|dl-by-nc-de/?-?1[.-]0", "dl-de/by-nc-1-0", frozenset((BY, NC))),
     (r"(joinup\.ec\.europa\.eu/.*eupl.*|eupl-?(1\.[012])?)", "EUPL-1.2", frozenset((BY, NOTICE, SA))),
-    (r"com-reuse|eur-lex\.europa\.eu/.*2011.833.*|data\.europa\.eu/eli/dec/2011/833(/oj)?|"
-     r"ec\.europa\.eu/info/legal-notice.*|commission\.europa\.eu/legal-notice.*", "2011/833/EU", frozenset((BY,))),
-    (r"(data\.gouv\.fr|etalab\.gouv\.fr)/.*licence-ouverte.*|etalab-2\.0|(fr-)?lov?2?|licence ouverte.*|"
-     r"github\.com/etalab/licence-ouverte.*", "etalab-2.0", frozenset((BY,))),
+    ((r"com-reuse|eur-lex\.europa\.eu/.*2011.833.*|data\.europa\.eu/eli/dec/2011/833(/oj)?|"
+     r"ec\.europa\.eu/info/legal-notice.*|commission\.europa\.eu/legal-notice.*"), "2011/833/EU", frozenset((BY,))),
+    ((r"(data\.gouv\.fr|etalab\.gouv\.fr)/.*licence-ouverte.*|etalab-2\.0|(fr-)?lov?2?|licence ouverte.*|"
+     r"github\.com/etalab/licence-ouverte.*"), "etalab-2.0", frozenset((BY,))),
     (r"nationalarchives\.gov\.uk/doc/open-government-licence(/version/[123])?|uk-ogl|ogl(-uk)?-[123]\.0", "OGL-UK-3.0", frozenset((BY,))),
     (r"data\.norge\.no/nlod(/[a-z0-9./-]*)?|nlod-[12]\.0", "NLOD-2.0", frozenset((BY,))),
     (r"dati\.gov\.it/iodl/2\.0|iodl-?2\.0", "IODL-2.0", frozenset((BY,))),
@@ -85,7 +86,7 @@ _TABLES = re.compile(
 
 def _one(statement: str) -> Licence | None:
     text = _PREFIX.sub("", " ".join(statement.split()).strip().lower()[:300]).rstrip("/.# ")
-    text = _TABLES.sub("", text).removesuffix(".html").removesuffix(".json")
+    text = re.sub(r"[\u2010-\u2015]", "-", _TABLES.sub("", text)).removesuffix(".html").removesuffix(".json")
     code = re.sub(r"(?<=[0-9])_(?=[0-9])", ".", text)  # CC_BY_4_0 of the authority table is CC-BY-4.0
     code = code.replace("_", "-").replace("cc/by", "cc-by").replace(" ", "-" if text.startswith(("cc ", "cc-")) else " ")
     for pattern in (_CC_PAGE, _CC, _CC_TITLE):

@@ -130,9 +130,10 @@ class PiveauSource:
         if cursor.startswith("scroll:"):
             try:
                 yield from self._scrolled(client, cursor, token)
-                return
             except HttpRefused:
                 cursor = ""  # the scroll has expired: from the beginning; what is there already is recognised
+            else:
+                return
         number, seen = int(cursor or 0), 0
         while True:
             raws, total, scroll, bad = self._search(client, self._query, number, self._rows, token, scroll=number == 0)

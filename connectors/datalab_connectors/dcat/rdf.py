@@ -72,17 +72,8 @@ def parse(data: bytes, *, media_type: str = "", url: str) -> Graph:
         for quad in ox.parse(data, kind, base_iri=base, lenient=True):
             subject, target = quad.subject, quad.object
             name = subject.value if type(subject) is ox.NamedNode else f"_:{subject.value}"
-            if type(target) is ox.Literal:
-                value = {"@value": target.value}
-                if target.language:
-                    value["@language"] = target.language
-                elif (datatype := target.datatype.value) != _STRING:
-                    value["@type"] = datatype
-            elif type(target) is ox.NamedNode:
-                value = {"@id": target.value}
-            elif type(target) is ox.BlankNode:
-                value = {"@id": f"_:{target.value}"}
-            else:
+            value = _value(target)
+            if value is None:
                 continue
             node = graph.get(name)
             if node is None:
@@ -91,6 +82,20 @@ def parse(data: bytes, *, media_type: str = "", url: str) -> Graph:
     except (SyntaxError, ValueError) as error:
         raise ProtocolError(f"the document is no {kind.name}: {str(error)[:160]}", where=url) from None
     return graph
+
+
+def _value(target: object) -> Value | None:
+    """Return an object as JSON-LD writes it; None for a triple."""
+    if type(target) is ox.NamedNode:
+        return {"@id": target.value}
+    if type(target) is ox.BlankNode:
+        return {"@id": f"_:{target.value}"}
+    if type(target) is not ox.Literal:
+        return None
+    if target.language:
+        return {"@value": target.value, "@language": target.language}
+    datatype = target.datatype.value
+    return {"@value": target.value} if datatype == _STRING else {"@value": target.value, "@type": datatype}
 
 
 def _format(data: bytes, media_type: str, url: str) -> ox.RdfFormat:
@@ -158,7 +163,7 @@ def _check_xml(data: bytes, url: str) -> None:
         nonlocal depth
         depth -= 1
 
-    def declare(name: str, parameter: int, value: str | None, *_: object) -> None:
+    def declare(_name: str, _parameter: int, value: str | None, *_: object) -> None:
         nonlocal declared
         declared += 1
         if declared > _ENTITIES or value is None or len(value) > _ENTITY or "&" in value or "%" in value:

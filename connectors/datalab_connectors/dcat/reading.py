@@ -86,7 +86,7 @@ def offer_of(connector: str, raw: Raw, *, languages: Sequence[str] = ("en",), pe
         personal_data=personal,
         issued=literal(dataset, DCT + "issued"),
         catalogue_record=raw.body,
-        fitness=_fitness(record, raw, covered, len(found) - len(covered)),
+        fitness=_fitness(record, covered, len(found) - len(covered)),
     )
 
 
@@ -166,7 +166,7 @@ def _with(own: Terms, terms: Terms) -> Terms:
     return Terms(own.licences, own.stated, (*own.unknown, *terms.unknown), (*own.policies, *terms.policies))
 
 
-def _fitness(record: Record, raw: Raw, covered: Sequence[Found], left: int) -> Fitness:
+def _fitness(record: Record, covered: Sequence[Found], left: int) -> Fitness:
     dataset = record.dataset
     access = access_of(record)
     gaps = [str(finding) for finding in findings(record)][:_MOST_GAPS]

@@ -49,7 +49,8 @@ def identity(name: str, node: Node) -> str:
 def _cut(graph: Graph, root: str) -> list[dict[str, Any]]:
     """Return the node and what it refers to, but no other entry of the catalogue; blank nodes are numbered in the order they come."""
     names: dict[str, str] = {}
-    order, waiting = [], [root]
+    order: list[str] = []
+    waiting = [root]
     seen = {root}
     while waiting and len(order) < _MOST_NODES:
         name = waiting.pop(0)

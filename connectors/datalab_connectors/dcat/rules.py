@@ -1,5 +1,6 @@
-"""What a record should hold: DCAT-AP 3.0.1 (SEMICeu), mandatory properties as errors; recommended ones, ranges and vocabularies as
-warnings. These are the core shapes in a form that reads ten thousand records a second; a test compares them with pyshacl.
+"""What a record should hold by DCAT-AP 3.0.1 (SEMICeu): mandatory properties as errors, all else as warnings.
+
+All else: what is recommended, ranges, vocabularies. These are the core shapes as tables; a test compares them with pyshacl.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from datalab_connectors.dcat.vocabulary import (
     DPV,
     FOAF,
     HEALTH,
-    ODRL,
     SKOS,
     SPDX,
     tail,
@@ -79,15 +79,13 @@ _AT_MOST_ONE: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _IRIS: Mapping[str, tuple[str, ...]] = {
-    DCAT + "Dataset": tuple(
-        [
-            DCAT + "landingPage",
-            DCAT + "theme",
-            DCT + "accessRights",
-            DCT + "language",
-            DCT + "publisher",
-            DCT + "accrualPeriodicity",
-        ]
+    DCAT + "Dataset": (
+        DCAT + "landingPage",
+        DCAT + "theme",
+        DCT + "accessRights",
+        DCT + "language",
+        DCT + "publisher",
+        DCT + "accrualPeriodicity",
     ),
     DCAT + "Distribution": (DCAT + "accessURL", DCAT + "downloadURL", DCAT + "mediaType", DCT + "format", DCT + "license"),
 }
@@ -100,6 +98,11 @@ _TABLES: Mapping[str, tuple[str, str]] = {
     DCATAP + "availability": ("planned-availability/", "planned availabilities"),
 }
 _DATE = re.compile(r"-?[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9:.]+)?)?)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+_WRITTEN: Mapping[str, tuple[re.Pattern[str], str]] = {
+    DCT + "issued": (_DATE, "date"),
+    DCT + "modified": (_DATE, "date"),
+    DCAT + "byteSize": (re.compile(r"[0-9]+(\.0+)?"), "number of bytes"),
+}
 _WORTH: tuple[tuple[str, float], ...] = (
     (DCT + "title", 2), (DCT + "description", 2), (DCAT + "keyword", 1), (DCAT + "theme", 1), (DCT + "publisher", 1),
     (DCAT + "contactPoint", 1), (DCT + "accessRights", 1), (DCT + "modified", 1), (DCT + "spatial", 0.5), (DCT + "temporal", 0.5),
@@ -114,7 +117,7 @@ _WHOLE = sum(worth for _, worth in (*_WORTH, *_WORTH_OF_FILES))
 
 def findings(record: Record) -> list[Finding]:
     """Return what is missing or wrong in a record, errors first."""
-    found = [finding for name, node in record.nodes.items() for finding in _of_node(name, node)]
+    found = [finding for name, node in record.nodes.items() for finding in (*_of_class(name, node), *_of_values(name, node))]
     dataset = record.dataset
     health = any(key.startswith(HEALTH) for key in dataset)
     if health and tail(literal(dataset, DCT + "accessRights")) != "PUBLIC":
@@ -132,33 +135,30 @@ def quality(record: Record) -> float:
     return round(points / _WHOLE, 3)
 
 
-def _of_node(name: str, node: Mapping[str, Any]) -> Iterator[Finding]:
+def _of_class(name: str, node: Mapping[str, Any]) -> Iterator[Finding]:
     for kind in node.get("@type", ()):
-        for path in MANDATORY.get(kind, ()):
-            if path not in node:
-                yield _missing(ERROR, name, path, tail(kind))
-        for path in RECOMMENDED.get(kind, ()):
-            if path not in node:
-                yield _missing(WARNING, name, path, tail(kind))
+        for severity, table in ((ERROR, MANDATORY), (WARNING, RECOMMENDED)):
+            for path in table.get(kind, ()):
+                if path not in node:
+                    yield _missing(severity, name, path, tail(kind))
         for path in _AT_MOST_ONE.get(kind, ()):
             if len(node.get(path, ())) > 1:
                 yield Finding(ERROR, name, path, f"the {tail(kind)} has {tail(path)} more than once")
         for path in _IRIS.get(kind, ()):
             if any("@value" in value for value in node.get(path, ())):
                 yield Finding(WARNING, name, path, f"{tail(path)} is a text where an address is expected")
-    for path, (table, words) in _TABLES.items():
-        for value in node.get(path, ()):
-            if "@id" in value and not value["@id"].startswith(AUTHORITY + table):
+
+
+def _of_values(name: str, node: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, values in node.items():
+        if path in _TABLES:
+            table_of, words = _TABLES[path]
+            if any("@id" in value and not value["@id"].startswith(AUTHORITY + table_of) for value in values):
                 yield Finding(WARNING, name, path, f"{tail(path)} is not from the EU's table of {words}")
-    for path in (DCT + "issued", DCT + "modified"):
-        for value in node.get(path, ()):
-            if "@value" in value and not _DATE.fullmatch(value["@value"]):
-                yield Finding(WARNING, name, path, f"{tail(path)} is no date")
-    for value in node.get(DCAT + "byteSize", ()):
-        if "@value" in value and not re.fullmatch(r"[0-9]+(\.0+)?", value["@value"]):
-            yield Finding(WARNING, name, DCAT + "byteSize", "byteSize is no number of bytes")
-    if ODRL + "hasPolicy" in node and any("@value" in value for value in node[ODRL + "hasPolicy"]):
-        yield Finding(WARNING, name, ODRL + "hasPolicy", "hasPolicy is a text where a policy is expected")
+        elif path in _WRITTEN:
+            pattern, words = _WRITTEN[path]
+            if any("@value" in value and not pattern.fullmatch(value["@value"]) for value in values):
+                yield Finding(WARNING, name, path, f"{tail(path)} is no {words}")
 
 
 def _missing(severity: str, node: str, path: str, kind: str) -> Finding:

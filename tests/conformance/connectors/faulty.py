@@ -29,7 +29,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def site() -> Iterator[Site]:
+def site() -> Iterator[Site]:  # noqa: C901
     """Serve a site on loopback."""
     held = Site()
 
