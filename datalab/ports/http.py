@@ -82,13 +82,14 @@ class HttpClient:
         token: str = "",
         renew: Callable[[], tuple[str, str] | None] | None = None,
         progress: Callable[[str, int, int | None], None] | None = None,
+        check: Callable[[Path], None] | None = None,
     ) -> Landed:
         """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range.
 
         ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none.
         """
         self._remember(token)
-        with landing.receive(name, limit=limit, sha256=sha256) as arrival:
+        with landing.receive(name, limit=limit, sha256=sha256, check=check) as arrival:
             while True:
                 try:
                     self._fill(arrival, url, token, limit, progress)

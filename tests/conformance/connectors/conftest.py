@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
@@ -17,6 +19,7 @@ from datalab_connectors.sandbox import SandboxConnector, start, stop
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
+from tests.conformance.connectors.faulty import site
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 TERMS = {
@@ -53,6 +56,8 @@ class Case:
     garbled: Callable[[], Any]
     """A connector whose source talks rubbish."""
     landing: Landing
+    troubled: Callable[..., None] | None = None
+    """Let the next requests meet troubles: called with "catalogue" or "file" and their kinds (`faulty.Site.trouble`)."""
 
     def permit(self, offer, intent=RESEARCH, **changes):
         import dataclasses
@@ -78,12 +83,48 @@ DSP = {
 }
 
 
-@pytest.fixture(params=["sandbox", "files", *DSP])
+CATALOGUE = """
+@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
+@prefix spdx: <http://spdx.org/rdf/terms#> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
+<counts> a dcat:Dataset ; dct:title "Bicycle counts"@en ; dct:description "One square, one day"@en ;
+  dct:publisher [ a foaf:Agent ; foaf:name "Ville de Luxembourg" ] ; dcat:distribution <counts/csv> .
+<counts/csv> a dcat:Distribution ; dct:title "CSV" ; dcat:accessURL <counts.csv> ; dcat:downloadURL <counts.csv> ;
+  dct:license <https://creativecommons.org/licenses/by-nc/4.0/> ; dct:format "CSV" ;
+  spdx:checksum [ spdx:algorithm spdx:checksumAlgorithm_sha256 ; spdx:checksumValue "%s" ] .
+<boats> a dcat:Dataset ; dct:title "Boats" ; dct:description "None here" .
+"""
+
+
+def _dcat(rubbish, file, landing, state):
+    """Yield the case of a catalogue in Turtle on a web server that can misbehave."""
+    import dataclasses
+
+    with site() as web:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        web.pages["/catalog.ttl"] = ("text/turtle", (CATALOGUE % digest).encode())
+        web.pages["/counts.csv"] = lambda _: ("text/csv", file.read_bytes())
+        connector = DcatConnector("space", {"url": f"{web.url}/catalog.ttl", "patience": 3}, state)
+        places = {"catalogue": "/catalog.ttl", "file": "/counts.csv"}
+        yield Case(
+            connector,
+            f"{web.url}/counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: DcatConnector("space", {"url": rubbish}, state / "rubbish"),
+            landing,
+            lambda place, *kinds: web.trouble(places[place], *kinds),
+        )
+
+
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP])
 def case(request, tmp_path):
     import dataclasses
 
     file = _write(tmp_path / "holdings" / "counts")
     landing = Landing(tmp_path / "landing")
+    if request.param == "dcat":
+        yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
         connector = FilesConnector("own", table, tmp_path / "state")
