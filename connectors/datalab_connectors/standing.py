@@ -18,7 +18,7 @@ from datalab.model.agreement import Agreement, Intent
 from datalab.model.decision import Decision, Door
 from datalab.model.offer import Offer
 from datalab.model.policy import Policy
-from datalab.policy import acquire_subject, acquire_target, check_grant, parse, valid_until
+from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, parse, valid_until
 from datalab.policy.moments import rfc3339
 
 
@@ -87,6 +87,9 @@ def granted(decision: Decision, offer: Offer, intent: Intent) -> str:
 def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provider: str, consumer: str) -> Agreement:
     """Turn the terms of an offer into the agreement: ``kind`` is ``attestation`` or ``licence``. The same again, the same id."""
     subject = granted(decision, offer, intent)
+    moment = dt.datetime.now(dt.UTC)
+    if kind == "licence":
+        _look_again(offer, intent, decision, moment)
     return Agreement(
         id=f"urn:datalab:{kind}:{subject}",
         kind=kind,
@@ -97,10 +100,21 @@ def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provid
         consumer=consumer,
         intent=intent,
         policy=offer.policy,
-        agreed_at=rfc3339(dt.datetime.now(dt.UTC)),
+        agreed_at=rfc3339(moment),
         valid_until=valid_until(offer.policy),
         verbatim=offer.policy.verbatim,
     )
+
+
+def _look_again(offer: Offer, intent: Intent, decision: Decision, moment: dt.datetime) -> None:
+    """Raise ``PolicyRefusal`` where the terms that can be read forbid this: no holder is asked who would say so.
+
+    What cannot be read was for the decision to judge; a steward may have vouched for it.
+    """
+    plain = dataclasses.replace(offer, policy=dataclasses.replace(offer.policy, unknown=()))
+    again = decide_acquisition(plain, intent, moment=moment, actor=decision.actor)
+    if not again.permitted:
+        raise PolicyRefusal("\n".join(again.reasons), where=offer.dataset, next="choose another purpose or another offer")
 
 
 def in_force(agreement: Agreement, offer: Offer, decision: Decision) -> None:

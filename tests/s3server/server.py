@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from datalab.ports.objectstore import Endpoint, ObjectStore, StoreLimits
 
 
 @dataclass
@@ -28,6 +31,18 @@ class S3Server:
         """Make a bucket, if need be."""
         (self.folder / name).mkdir(exist_ok=True)
         return self.folder / name
+
+    def table(self, bucket: str, url: str = "") -> dict[str, str]:
+        """Return the settings that reach a bucket; the keys stand in the environment."""
+        self.bucket(bucket)
+        keys = {"access_key": "env:S3_TEST_ACCESS", "secret_key": "env:S3_TEST_SECRET"}
+        return {"endpoint": url or self.url, "bucket": bucket, **keys}
+
+    def store(self, url: str = "", **limits: Any) -> ObjectStore:
+        """Return the store as a client sees it, with short patience."""
+        keys = {"access_key": "env:S3_TEST_ACCESS", "secret_key": "env:S3_TEST_SECRET"}
+        patient = {"connect": 2.0, "idle": 3.0, "seconds": 15.0, "backoff": 0.02, **limits}
+        return ObjectStore(Endpoint(url or self.url, **keys), StoreLimits(**patient), where="a test")
 
 
 @contextlib.contextmanager
