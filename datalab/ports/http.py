@@ -55,6 +55,10 @@ class HttpClient:
         """Close all connections."""
         self._transport.close()
 
+    def hide(self, secret: str) -> None:
+        """Keep a secret that travels in addresses out of everything that is told."""
+        self._remember(secret)
+
     def redact(self, text: str) -> str:
         """Return ``text`` without any credential that this client was given, and without what looks like one."""
         for secret in self._secrets:

@@ -88,6 +88,27 @@ class Landing:
                 Path(stream.name).unlink(missing_ok=True)
                 raise
 
+    def adopt(self, path: Path, name: str, *, found: str, sha256: str | None = None) -> Landed:
+        """Make a whole file of this folder visible under its digest; one that is not what was announced is removed.
+
+        ``path`` was written in any order and at any number of tries, under a name that begins with ``.arriving-``;
+        ``found`` is its SHA-256 as it reads back.
+        """
+        if sha256 and found != sha256.lower():
+            path.unlink()
+            raise SourceError(
+                f"the bytes of {safe_name(name)!r} differ from what was announced",
+                where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                next="fetch again; if it stays so, tell the provider",
+            )
+        size = path.stat().st_size
+        folder = self.root / found[:2]
+        folder.mkdir(exist_ok=True, mode=0o700)
+        place = folder / f"{found}-{safe_name(name)}"
+        path.replace(place)
+        sync_folder(folder)
+        return Landed(place, size, found)
+
     def find(self, sha256: str) -> Landed | None:
         """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""
         sha256 = sha256.lower()

@@ -14,11 +14,14 @@ import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
+from datalab_connectors.rest import RestConnector
+from datalab_connectors.s3 import S3Connector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
+from datalab.ports.objectput import put_verified
 from tests.conformance.connectors.faulty import site
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
@@ -116,7 +119,32 @@ def _dcat(rubbish, file, landing, state):
         )
 
 
-@pytest.fixture(params=["sandbox", "files", "dcat", *DSP])
+def _stored(request, tmp_path, file, landing):
+    """The case of a bucket on a real S3 server; its object is the file that the server holds it in."""
+    server = request.getfixturevalue("s3server")
+    table = {"kind": "s3", **server.table("conformance"), "prefix": tmp_path.name, "attested_by": "steward"}
+    connector = S3Connector("own", {**table, "attestation": "Made by us, free of rights."}, tmp_path / "state")
+    bare = S3Connector("own", table, tmp_path / "state")
+    rubbish = S3Connector("own", {**table, "endpoint": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    with server.store() as store:
+        put_verified(store, file, "conformance", f"{tmp_path.name}/counts.csv")
+    held = server.folder / "conformance" / tmp_path.name / "counts.csv"
+    return Case(connector, "counts.csv", held, (bare, RESEARCH), lambda: rubbish, landing)
+
+
+def _described(request, tmp_path, file, landing):
+    """The case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
+    import dataclasses
+
+    catalogue = request.getfixturevalue("catalogue")
+    catalogue.stac("counts", file, licence="CC-BY-NC-4.0")
+    connector = RestConnector("stac", {"profile": "stac", "url": catalogue.url}, tmp_path / "state")
+    rubbish = RestConnector("stac", {"profile": "stac", "url": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    commercial = dataclasses.replace(RESEARCH, commercial=True)
+    return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
+
+
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, "rest", pytest.param("s3", marks=pytest.mark.server)])
 def case(request, tmp_path):
     import dataclasses
 
@@ -124,6 +152,9 @@ def case(request, tmp_path):
     landing = Landing(tmp_path / "landing")
     if request.param == "dcat":
         yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param in {"s3", "rest"}:
+        yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
         return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
