@@ -13,6 +13,8 @@ import pytest
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
+from datalab_connectors.sandbox.identity import CLIENT, CLIENT_SECRET, REALM
+from datalab_connectors.simpl import SimplConnector
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
@@ -76,9 +78,16 @@ DSP = {
     "dsp-push": {"transport": "push"},
     "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
 }
+SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
-@pytest.fixture(params=["sandbox", "files", *DSP])
+def simpl_table(url, monkeypatch, **more):
+    monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
+    login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
+    return {"url": url, "patience": 20, **login, **more}
+
+
+@pytest.fixture(params=["sandbox", "files", *DSP, *SIMPL])
 def case(request, tmp_path):
     import dataclasses
 
@@ -96,6 +105,21 @@ def case(request, tmp_path):
             lambda: FilesConnector("own", {"root": "/nowhere"}, tmp_path),
             landing,
         )
+        return
+    if request.param in SIMPL:
+        url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
+        rubbish = request.getfixturevalue("rubbish")
+        table = simpl_table(url, request.getfixturevalue("monkeypatch"), **SIMPL[request.param])
+        connector = SimplConnector("space", table, tmp_path / "state")
+        yield Case(
+            connector,
+            "did:web:registry.sandbox.datalab.example:DataOffering:counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: SimplConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+            landing,
+        )
+        stop(tmp_path / "provider")
         return
     kind = DspConnector if request.param in DSP else SandboxConnector
     table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
