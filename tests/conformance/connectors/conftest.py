@@ -17,6 +17,8 @@ from datalab_connectors.files import FilesConnector
 from datalab_connectors.rest import RestConnector
 from datalab_connectors.s3 import S3Connector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
+from datalab_connectors.sandbox.identity import CLIENT, CLIENT_SECRET, REALM
+from datalab_connectors.simpl import SimplConnector
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
@@ -84,6 +86,7 @@ DSP = {
     "dsp-push": {"transport": "push"},
     "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
 }
+SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
 CATALOGUE = """
@@ -144,7 +147,13 @@ def _described(request, tmp_path, file, landing):
     return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
 
 
-@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, "rest", pytest.param("s3", marks=pytest.mark.server)])
+def simpl_table(url, monkeypatch, **more):
+    monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
+    login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
+    return {"url": url, "patience": 20, **login, **more}
+
+
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, "rest", pytest.param("s3", marks=pytest.mark.server)])
 def case(request, tmp_path):
     import dataclasses
 
@@ -168,6 +177,21 @@ def case(request, tmp_path):
             lambda: FilesConnector("own", {"root": "/nowhere"}, tmp_path),
             landing,
         )
+        return
+    if request.param in SIMPL:
+        url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
+        rubbish = request.getfixturevalue("rubbish")
+        table = simpl_table(url, request.getfixturevalue("monkeypatch"), **SIMPL[request.param])
+        connector = SimplConnector("space", table, tmp_path / "state")
+        yield Case(
+            connector,
+            "did:web:registry.sandbox.datalab.example:DataOffering:counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: SimplConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+            landing,
+        )
+        stop(tmp_path / "provider")
         return
     kind = DspConnector if request.param in DSP else SandboxConnector
     table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
