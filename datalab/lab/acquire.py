@@ -74,7 +74,13 @@ def connector_for(lab: Lab, source: Source, owner: str) -> tuple[Connector, str]
     name, _, identifier = source.dataset.partition(":")
     if identifier:
         return lab.connector(name), identifier
-    table = {"kind": "files", "root": str(lab.settings.root), "attestation": source.attestation, "attested_by": owner}
+    table = {
+        "kind": "files",
+        "root": str(lab.settings.root),
+        "outside": True,  # the path stands in the steward's own pipeline
+        "attestation": source.attestation,
+        "attested_by": owner,
+    }
     return open_connector("files", table, lab.home / "connectors" / "files"), source.dataset
 
 

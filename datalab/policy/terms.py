@@ -122,6 +122,7 @@ CARRIED = {
     "attribute": "Name the source",
     "attribution": "Name the source",
     "notice": "Keep the notices of the source",
+    "sharealike": "Pass on what is derived under the same licence only",
     DELETE: "Delete the data",
     "inform": "Inform the provider about the use",
     "notify": "Inform the provider about the use",
