@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
+from datalab_connectors.edc import EdcConnector
 from datalab_connectors.files import FilesConnector
 from datalab_connectors.rest import RestConnector
 from datalab_connectors.s3 import S3Connector
@@ -25,6 +26,7 @@ from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
 from datalab.ports.objectput import put_verified
 from tests.conformance.connectors.faulty import site
+from tests.edc.stand_in import KEY, stand_in
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 TERMS = {
@@ -86,6 +88,7 @@ DSP = {
     "dsp-push": {"transport": "push"},
     "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
 }
+EDC = {"edc": {"transport": "pull"}, "edc-push": {"transport": "push"}}
 SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
@@ -147,13 +150,33 @@ def _described(request, tmp_path, file, landing):
     return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
 
 
+def _managed(request, tmp_path, file, landing):
+    """Yield the case of an EDC connector: a stand-in for its management API, before a real provider."""
+    import dataclasses
+
+    request.getfixturevalue("monkeypatch").setenv("EDC_KEY", KEY)
+    url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
+    table = {"api_key": "env:EDC_KEY", "provider": url, "provider_id": "did:web:provider.example", "patience": 10}
+    with stand_in(tmp_path / "stand-in") as (management, _):
+        connector = EdcConnector("space", {"url": management, **table, **EDC[request.param]}, tmp_path / "state")
+        yield Case(
+            connector,
+            "counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: EdcConnector("space", {"url": request.getfixturevalue("rubbish"), **table}, tmp_path / "rubbish"),
+            landing,
+        )
+    stop(tmp_path / "provider")
+
+
 def simpl_table(url, monkeypatch, **more):
     monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
     login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
     return {"url": url, "patience": 20, **login, **more}
 
 
-@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, "rest", pytest.param("s3", marks=pytest.mark.server)])
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, *EDC, "rest", pytest.param("s3", marks=pytest.mark.server)])
 def case(request, tmp_path):
     import dataclasses
 
@@ -161,6 +184,9 @@ def case(request, tmp_path):
     landing = Landing(tmp_path / "landing")
     if request.param == "dcat":
         yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param in EDC:
+        yield from _managed(request, tmp_path, file, landing)
         return
     if request.param in {"s3", "rest"}:
         yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
