@@ -544,3 +544,52 @@ def test_a_transport_that_the_provider_does_not_offer_is_a_setting_to_change(edc
     api._datasets = lambda asked: [NEWER | {"distribution": ways}]
     with pytest.raises(SettingsError, match="AmazonS3-PUSH"):
         fetched(connector, tmp_path)
+
+
+class Bucket:
+    """A landing bucket that a provider's data plane writes to."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def lend(self, name):
+        return {
+            "bucketName": "landing", "objectName": name, "region": "eu", "accessKey": "access-for-one", "secretKey": "secret-for-one"
+        }  # fmt: skip
+
+    def collect(self, name, landing, *, limit, sha256, progress):
+        with landing.receive(name, limit=limit, sha256=sha256) as arrival:
+            arrival.write(self.data)
+        return arrival.landed
+
+
+@pytest.fixture
+def stored(edc, plane, monkeypatch):
+    """The same connector with a bucket, before a provider that pushes to S3 only."""
+    connector, api = edc
+    ways = [{"@type": "Distribution", "format": "AmazonS3-PUSH"}]
+    known = NEWER | {"distribution": ways, "edc:sha256": "", "edc:byteSize": len(plane.data)}
+    api._datasets = lambda asked: [known]
+    connector._transport, connector._table = "", {**connector._table, "bucket": {"kind": "fake"}}
+    monkeypatch.setattr("datalab_connectors.edc.connector.open_bucket", lambda table, where: Bucket(plane.data))
+    return connector, api
+
+
+def test_a_bucket_is_lent_in_edcs_words_and_emptied(stored, plane, tmp_path):
+    connector, api = stored
+    api._transfer = lambda name, asked: api.things[name].update(state="COMPLETED")
+    assert fetched(connector, tmp_path) == plane.data
+    [asked] = [asked for path, asked in api.asked if path == "/v3/transferprocesses"]
+    assert asked["transferType"] == "AmazonS3-PUSH"
+    assert asked["dataDestination"] == {
+        "@type": "DataAddress", "type": "AmazonS3", "bucketName": "landing", "objectName": "csv", "region": "eu",
+        "accessKeyId": "access-for-one", "secretAccessKey": "secret-for-one",
+    }  # fmt: skip
+
+
+def test_keys_of_a_bucket_are_in_no_error(stored, tmp_path):
+    connector, api = stored
+    api._transfer = lambda name, asked: api.things[name].update(state="TERMINATED", errorDetail="403 for secret-for-one")
+    with pytest.raises(SourceError, match="403 for") as caught:
+        fetched(connector, tmp_path)
+    assert "secret-for-one" not in str(caught.value)
