@@ -15,6 +15,7 @@ from benchmarks.pairwise import fallen
 if TYPE_CHECKING:
     import polars as pl
 
+    from datalab.engine.engines import Engine
     from datalab.model.step import Step
 
 PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
@@ -45,6 +46,7 @@ def run(
     part_rows: int = 32_768,
     minimum_words: int = 50,
     check: bool = False,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Do what ``datalab run`` does, in a new lab: attestation, landing, parts, receipts, sidecars, ledger, gate, candidate, report."""
     from datalab import Pipeline, Purpose, Release, Source
@@ -68,7 +70,7 @@ def run(
             release=Release(licence="CC0-1.0", description="Measured and thrown away"),
         )
         with open_lab(Settings(root=root, actor="Benchmark", workers=workers)) as lab:
-            summary = run_pipeline(pipeline, lab=lab)
+            summary = run_pipeline(pipeline, lab=lab, engine=engine)
         rows = summary.rows
         kept = sorted(Path(summary.candidate).glob("data/*/*.parquet"))
         return {

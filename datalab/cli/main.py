@@ -33,6 +33,7 @@ COMMANDS = {
     "verify": "Verify every byte and row of a release.",
     "report": "Show where the report of a release is, or open it.",
     "lineage": "Show where the columns, or one row, of a release come from.",
+    "policy": "Explain terms, and vouch for one that is unknown.",
     "ledger": "Read and verify the ledger.",
     "quarantine": "List what was quarantined, or remove what is past its retention.",
     "sandbox": "Start, stop and look at the sandbox data space.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from datalab.engine.exchange import partitions_for
-from datalab.engine.memory import estimate_mb
+from datalab.engine.memory import base_mb, estimate_mb
 from datalab.engine.parts import spans
 from datalab.engine.plan import Plan, Stage, StageKind, reference_bytes
 from datalab.engine.shuffle import shuffle_partitions
@@ -106,7 +106,7 @@ def _pass(plan: Plan, stage: Stage, rows: int | None, parts: int | None, unknown
         pruned=tuple(name for name in there if name not in reads) if reads else (),
         parts=parts,
         rows_per_part=per_part,
-        memory_mb=estimate_mb(per_part, width) if per_part else 0,
+        memory_mb=estimate_mb(per_part, width, _base(plan, stage)) if per_part else 0,
         partitions=partitions,
         writes=_WRITES[stage.kind](plan, stage, unknown) if stage.kind in _WRITES else (),
     )
@@ -134,6 +134,11 @@ def _lookup(plan: Plan, stage: Stage) -> LookupStep:
     return step
 
 
+def _base(plan: Plan, stage: Stage) -> int:
+    places = {place for place in (*stage.steps, stage.keyed) if place is not None}
+    return base_mb([plan.pipeline.steps[place] for place in places])
+
+
 def _shares(plan: Plan) -> tuple[float, ...]:
     return tuple(plan.pipeline.splits.shares.values())
 
@@ -141,7 +146,7 @@ def _shares(plan: Plan) -> tuple[float, ...]:
 def _notes(plan: Plan) -> tuple[str, ...]:
     limit = plan.settings.worker_memory_mb
     wanted, rows = plan.pipeline.part_rows, plan.part_rows
-    needed = estimate_mb(rows, plan.row_bytes.of(plan.stages[1].reads))
+    needed = estimate_mb(rows, plan.row_bytes.of(plan.stages[1].reads), base_mb(plan.pipeline.steps))
     if not limit:
         return (f"a worker needs about {needed} MB; [engine] worker_memory_mb sets no limit",)
     if needed > limit:

@@ -14,11 +14,14 @@ from datalab.formats import read
 
 if TYPE_CHECKING:
     from datalab.engine.plan import Input
+    from datalab.model.step import Step
 
-BASE_MB = 220
-"""A worker with its libraries and the models of the heavier steps, before the first row."""
-EXPANSION = 4
-"""Peak over the Arrow bytes of a part. Measured 2.1 to 3.6 for the demo chains (docs/decisions/0026-physical-plan.md)."""
+BASE_MB = 180
+"""A worker with its libraries, before the first row."""
+EXPANSION = 6
+"""Peak over the Arrow bytes of a part. Measured 4.9 to 5.8 (docs/decisions/0026-physical-plan.md)."""
+_MODELS = {"enrichment.language": 320, "cleaning.language": 320, "scrubbing.presidio": 800}
+"""What loading the model of a step takes beside that, in MiB, by the name of the step."""
 FEWEST_ROWS = 256
 _SAMPLE_ROWS = 2_000
 
@@ -47,17 +50,22 @@ def sample_rows(inputs: Sequence[Input]) -> RowBytes:
     return RowBytes({})
 
 
-def estimate_mb(rows: int, row_bytes: float) -> int:
+def base_mb(steps: Sequence[Step]) -> int:
+    """Return what a worker takes before the first row, in MiB: libraries, and the models of ``steps``."""
+    return BASE_MB + sum(_MODELS.get(name, 0) for name in {step.name for step in steps})
+
+
+def estimate_mb(rows: int, row_bytes: float, base: int = BASE_MB) -> int:
     """Return the memory that a worker needs for parts of ``rows`` rows, in MiB."""
-    return BASE_MB + int(EXPANSION * rows * row_bytes) // (1 << 20)
+    return base + int(EXPANSION * rows * row_bytes) // (1 << 20)
 
 
-def fitting_rows(wanted: int, row_bytes: float, memory_mb: int) -> int:
+def fitting_rows(wanted: int, row_bytes: float, memory_mb: int, base: int = BASE_MB) -> int:
     """Return how many rows a part gets: ``wanted``, halved until a worker stays within ``memory_mb`` (0: no limit).
 
     Halved, so that a somewhat other limit or sample gives the same parts, and with them the same plan.
     """
     rows = wanted
-    while memory_mb and rows // 2 >= FEWEST_ROWS and estimate_mb(rows, row_bytes) > memory_mb:
+    while memory_mb and rows // 2 >= FEWEST_ROWS and estimate_mb(rows, row_bytes, base) > memory_mb:
         rows //= 2
     return rows

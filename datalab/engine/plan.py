@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datalab.engine.columns import needed_columns
 from datalab.engine.lineage import ColumnOrigin, compose
-from datalab.engine.memory import RowBytes, fitting_rows, sample_rows
+from datalab.engine.memory import RowBytes, base_mb, fitting_rows, sample_rows
 from datalab.errors import SchemaError, UsageError
 from datalab.formats import ReadOptions, schema_of
 from datalab.model.agreement import SourceObject
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from datalab.quality import Suite
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
 _SAMPLE_ROWS = 2_000
@@ -184,7 +184,7 @@ def make_plan(
         suite.bind(schema)
     needed = needed_columns(schema_in, pipeline.steps, bound)
     row_bytes = sample_rows(inputs)
-    part_rows = fitting_rows(pipeline.part_rows, row_bytes.of(needed[0]), settings.worker_memory_mb)
+    part_rows = fitting_rows(pipeline.part_rows, row_bytes.of(needed[0]), settings.worker_memory_mb, base_mb(pipeline.steps))
     key_ids = {
         name: key_id(settings.secret(name)) for name in sorted({name for step in pipeline.steps for name in step.secrets})
     }

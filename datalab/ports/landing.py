@@ -15,9 +15,12 @@ from typing import IO
 
 from datalab.errors import SourceError
 from datalab.ports.durable import file_sha256, sync_folder
+from datalab.ports.readback import ReadBack
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_BEHIND = 4 << 20
+"""Bytes that are written before they are read back, beside the writer."""
 _STALE_SECONDS = 24 * 3600
 
 
@@ -54,14 +57,13 @@ class Landing:
         announced = sha256.lower() if sha256 else ""
         if announced and not _SHA256.fullmatch(announced):
             raise SourceError(f"what was announced for {safe_name(name)!r} is no SHA-256", next="tell the provider")
-        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".arriving-", delete=False) as stream:
-            arrival = Arrival(name, stream, limit)
+        with tempfile.NamedTemporaryFile("wb", dir=self.root, prefix=".arriving-", delete=False) as stream:
+            arrival = Arrival(name, stream, Path(stream.name), limit, hashed=not announced)
             try:
                 yield arrival
-                stream.flush()
+                found = arrival.read_back()
                 os.fsync(stream.fileno())
-                found = arrival.hash.hexdigest()
-                if file_sha256(Path(stream.name)) != found:
+                if arrival.hash is not None and arrival.hash.hexdigest() != found:
                     raise SourceError(
                         f"{safe_name(name)!r} does not read back as it was written",
                         where=str(self.root),
@@ -82,8 +84,30 @@ class Landing:
                 sync_folder(folder)
                 arrival.landed = Landed(path, arrival.size, found)
             except BaseException:
+                arrival.close()
                 Path(stream.name).unlink(missing_ok=True)
                 raise
+
+    def adopt(self, path: Path, name: str, *, found: str, sha256: str | None = None) -> Landed:
+        """Make a whole file of this folder visible under its digest; one that is not what was announced is removed.
+
+        ``path`` was written in any order and at any number of tries, under a name that begins with ``.arriving-``;
+        ``found`` is its SHA-256 as it reads back.
+        """
+        if sha256 and found != sha256.lower():
+            path.unlink()
+            raise SourceError(
+                f"the bytes of {safe_name(name)!r} differ from what was announced",
+                where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                next="fetch again; if it stays so, tell the provider",
+            )
+        size = path.stat().st_size
+        folder = self.root / found[:2]
+        folder.mkdir(exist_ok=True, mode=0o700)
+        place = folder / f"{found}-{safe_name(name)}"
+        path.replace(place)
+        sync_folder(folder)
+        return Landed(place, size, found)
 
     def find(self, sha256: str) -> Landed | None:
         """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""
@@ -110,15 +134,22 @@ class Landing:
 
 
 class Arrival:
-    """A file on its way in: write blocks to it. ``landed`` is set once the file stands under its digest."""
+    """A file on its way in: write blocks to it. ``landed`` is set once the file stands under its digest.
 
-    def __init__(self, name: str, stream: IO[bytes], limit: int) -> None:
+    ``hashed`` also hashes the blocks as they come: where nothing was announced, only that tells whether the file reads back as
+    it was written.
+    """
+
+    def __init__(self, name: str, stream: IO[bytes], path: Path, limit: int, *, hashed: bool) -> None:
         self.name = name
         self.size = 0
-        self.hash = hashlib.sha256()
+        self.hash = hashlib.sha256() if hashed else None
         self.landed: Landed | None = None
         self._stream = stream
+        self._path = path
         self._limit = limit
+        self._told = 0
+        self._reader: ReadBack | None = None
 
     def write(self, block: bytes) -> None:
         """Append a block; raise ``SourceError`` beyond the limit."""
@@ -128,8 +159,32 @@ class Arrival:
                 f"{safe_name(self.name)!r} is larger than the {self._limit} bytes allowed",
                 next="raise max_bytes of the connector in datalab.toml if this size is expected",
             )
-        self.hash.update(block)
+        if self.hash is not None:
+            self.hash.update(block)
         self._stream.write(block)
+        if self.size - self._told >= _BEHIND:
+            self._stream.flush()
+            self._told = self.size
+            self._reader = self._reader or ReadBack(self._path)
+            self._reader.advance(self.size)
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of what has arrived so far."""
+        self._stream.flush()
+        return self.hash.digest() if self.hash is not None else bytes.fromhex(file_sha256(self._path))
+
+    def read_back(self) -> str:
+        """Return the SHA-256 of the whole file as it reads back, hex."""
+        self._stream.flush()
+        if self._reader is None:
+            return file_sha256(self._path)
+        self._reader.advance(self.size)
+        return self._reader.finish()
+
+    def close(self) -> None:
+        """End the reading of a file that nobody wants any more."""
+        if self._reader is not None:
+            self._reader.close()
 
 
 def safe_name(name: str) -> str:

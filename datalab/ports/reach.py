@@ -21,6 +21,8 @@ import httpcore
 from datalab.errors import SourceError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_READ = 120 << 10
+"""Bytes; beyond 128 KiB the allocator asks the kernel for every block."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -148,7 +150,8 @@ class _Stream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.left(timeout))
+        """Read what is there, more than asked for where it is: what is done per read costs more than the bytes."""
+        return self._inner.read(max(max_bytes, _READ), self._deadline.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, self._deadline.left(timeout))

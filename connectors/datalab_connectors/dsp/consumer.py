@@ -29,6 +29,7 @@ from datalab_connectors.dsp.exchange import Turn
 from datalab_connectors.dsp.messages import HTTP_ENDPOINT, PULL, PUSH
 from datalab_connectors.dsp.provider import BY_DISTRIBUTION, properties
 from datalab_connectors.dsp.session import NotYet, Session, open_process
+from datalab_connectors.dsp.sessions import Key, lend
 from datalab_connectors.dsp.store import Process, Store
 from datalab_connectors.dsp.transitions import ENDED, IllegalMove
 from datalab_connectors.dsp.versions import V2025_1, Version, recognise
@@ -91,7 +92,7 @@ class Consumer:
         with contextlib.closing(Store(self._path)) as store:
             if not store.letters(time.time()) and not self._left_behind(store):
                 return
-        with self._session(0) as session:
+        with self._session() as session:
             for left in self._left_behind(session.store):
                 self._abandon(session, left, "The consumer restarted.")
 
@@ -129,7 +130,7 @@ class Consumer:
     @contextlib.contextmanager
     def transfer(self, agreement_id: str, name: str) -> Iterator[Source]:
         """Ask for the distribution ``name`` under an agreement; complete the transfer when the block ends well, terminate it otherwise."""
-        with self._session(0) as session:
+        with self._session() as session:
             process = self._order(session, agreement_id, {"format": PULL})
             started = session.exchange.wait(process, lambda now: now.state != "REQUESTED", self._patience)
             held = [self._source(started, name)]
@@ -155,7 +156,7 @@ class Consumer:
         progress: Progress | None = None,
     ) -> Landed:
         """Have the provider push the file ``name`` of an agreement to this side; return it, landed and checked."""
-        with self._session(0) as session:
+        with self._session() as session:
             token = secrets.token_urlsafe(32)
             process = self._begin(session, agreement_id)
             address = {
@@ -278,9 +279,8 @@ class Consumer:
         found = [item for item in store.about(kind, subject) if item.state not in ENDED and item.party == self._endpoint]
         return found[-1] if found else None
 
-    def _session(self, port: int) -> Session:
-        door = self._door if self._door.port else dataclasses.replace(self._door, port=port)
-        return Session(self._path, self._reach, self._token, door)
+    def _session(self, port: int = 0) -> contextlib.AbstractContextManager[Session]:
+        return lend(Key(self._path, self._reach, self._door), self._token, port)
 
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from datalab.errors import ProtocolError, SourceError
 from datalab.ports.http import HttpClient, HttpRefused, Limits
@@ -17,28 +17,37 @@ from datalab_connectors.dsp.store import Process, Store
 from datalab_connectors.dsp.transitions import CONSUMER
 from datalab_connectors.dsp.wishes import Wishes
 
+_PATIENCE = 10.0
 __all__ = ["NotYet", "Session", "open_process"]
 
 
 class Session:
-    """Callbacks, post and store for the time of one call."""
+    """Callbacks, post and store, until it is closed."""
 
-    def __init__(self, path: Path, reach: Reach, token: str, door: Doorstep) -> None:
+    def __init__(self, path: Path, reach: Reach, door: Doorstep) -> None:
         self.store = Store(path)
         self.client = HttpClient(reach, Limits(connect=2, idle=10, seconds=20, attempts=2))
         self.exchange = Exchange(CONSUMER, self.store, Wishes())
         self.deliveries: Deliveries = {}
-        self._post = Post(self.store, self.client, self.exchange.act, token, self.exchange.hinder)
+        self._post = Post(self.store, self.client, self.exchange.act, "", self.exchange.hinder)
         self.exchange.wake = self._post.wake
         self._callbacks = Callbacks(self.exchange, self.deliveries, door, self.store.close)
         self.port = self._callbacks.port
         self.address = self.exchange.address = self._callbacks.address
         self._post.start()
 
-    def __enter__(self) -> Self:
-        return self
+    def speak_as(self, token: str) -> None:
+        """Send what is owed under ``token`` from now on."""
+        self._post.token = token
 
-    def __exit__(self, *_: object) -> None:
+    def deliver(self) -> None:
+        """Wait until what this side owes was said, or has to be said later."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.store.letters(time.time()) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def close(self) -> None:
+        """Stop, after one last try to deliver what is owed."""
         self._post.stop()
         self._callbacks.close()
         self.client.close()

@@ -43,10 +43,8 @@ class Runner:
         given = dict(options)
         if self.pool:
             given = {"environment_config": pool, **given, "environment_type": "EXTERNAL"}
-        if self.name != FLINK.name:
-            given = {"direct_num_workers": str(workers), **given}
         if self.name == FNAPI.name:
-            given = {"direct_running_mode": "multi_threading", **given}
+            given = {"direct_running_mode": "multi_threading", "direct_num_workers": str(workers), **given}
         return [f"--runner={self.beam}", *(f"--{name}={value}" if value else f"--{name}" for name, value in given.items())]
 
 

@@ -14,11 +14,16 @@ import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
+from datalab_connectors.rest import RestConnector
+from datalab_connectors.s3 import S3Connector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
+from datalab_connectors.sandbox.identity import CLIENT, CLIENT_SECRET, REALM
+from datalab_connectors.simpl import SimplConnector
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
+from datalab.ports.objectput import put_verified
 from tests.conformance.connectors.faulty import site
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
@@ -81,6 +86,7 @@ DSP = {
     "dsp-push": {"transport": "push"},
     "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
 }
+SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
 CATALOGUE = """
@@ -116,7 +122,38 @@ def _dcat(rubbish, file, landing, state):
         )
 
 
-@pytest.fixture(params=["sandbox", "files", "dcat", *DSP])
+def _stored(request, tmp_path, file, landing):
+    """The case of a bucket on a real S3 server; its object is the file that the server holds it in."""
+    server = request.getfixturevalue("s3server")
+    table = {"kind": "s3", **server.table("conformance"), "prefix": tmp_path.name, "attested_by": "steward"}
+    connector = S3Connector("own", {**table, "attestation": "Made by us, free of rights."}, tmp_path / "state")
+    bare = S3Connector("own", table, tmp_path / "state")
+    rubbish = S3Connector("own", {**table, "endpoint": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    with server.store() as store:
+        put_verified(store, file, "conformance", f"{tmp_path.name}/counts.csv")
+    held = server.folder / "conformance" / tmp_path.name / "counts.csv"
+    return Case(connector, "counts.csv", held, (bare, RESEARCH), lambda: rubbish, landing)
+
+
+def _described(request, tmp_path, file, landing):
+    """The case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
+    import dataclasses
+
+    catalogue = request.getfixturevalue("catalogue")
+    catalogue.stac("counts", file, licence="CC-BY-NC-4.0")
+    connector = RestConnector("stac", {"profile": "stac", "url": catalogue.url}, tmp_path / "state")
+    rubbish = RestConnector("stac", {"profile": "stac", "url": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    commercial = dataclasses.replace(RESEARCH, commercial=True)
+    return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
+
+
+def simpl_table(url, monkeypatch, **more):
+    monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
+    login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
+    return {"url": url, "patience": 20, **login, **more}
+
+
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, "rest", pytest.param("s3", marks=pytest.mark.server)])
 def case(request, tmp_path):
     import dataclasses
 
@@ -124,6 +161,9 @@ def case(request, tmp_path):
     landing = Landing(tmp_path / "landing")
     if request.param == "dcat":
         yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param in {"s3", "rest"}:
+        yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
         return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
@@ -137,6 +177,21 @@ def case(request, tmp_path):
             lambda: FilesConnector("own", {"root": "/nowhere"}, tmp_path),
             landing,
         )
+        return
+    if request.param in SIMPL:
+        url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
+        rubbish = request.getfixturevalue("rubbish")
+        table = simpl_table(url, request.getfixturevalue("monkeypatch"), **SIMPL[request.param])
+        connector = SimplConnector("space", table, tmp_path / "state")
+        yield Case(
+            connector,
+            "did:web:registry.sandbox.datalab.example:DataOffering:counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: SimplConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+            landing,
+        )
+        stop(tmp_path / "provider")
         return
     kind = DspConnector if request.param in DSP else SandboxConnector
     table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}

@@ -43,6 +43,8 @@ def test_a_taskmanager_that_is_killed_costs_no_part_and_no_row(folder, tmp_path,
         assert busy, "the job runs"
         flink.taskmanagers[int(busy[0]["id"].removeprefix("taskmanager-"))].kill()
         answer = running.end()
+        states = [job["state"] for job in flink.ask("jobs/overview")["jobs"]]
+    assert states.count("FAILED") == (0 if restarts == "by-flink" else 1), states
     assert answer.code == 0, answer.err
     ours = json.loads(answer.out)
     local = run(folder, "slow", DATALAB_HOME=str(_home(folder)))
@@ -79,6 +81,7 @@ def test_the_page_on_beam_and_flink_runs(tmp_path):
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)
     (lab / ".cache").mkdir()
     (lab / ".cache" / "flink").symlink_to(clusters.JARS)
+    (tmp_path / "shell").mkdir()
     env = shell(tmp_path / "shell", clusters.ROOT)
     try:
         follow(clusters.ROOT / "docs" / "how-to" / "beam-flink.md", lab, env)

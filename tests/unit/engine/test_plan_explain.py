@@ -99,3 +99,9 @@ def test_columns_that_are_not_read_take_no_memory(bench):
     wide = by_kind(bench.table(ROWS, [standardise.Text("name")], part_rows=32_768))[StageKind.MAP]
 
     assert wide.memory_mb - narrow.memory_mb > 200
+
+
+def test_the_model_of_a_step_counts_in_the_passes_that_load_it(bench):
+    passes = by_kind(bench.table(ROWS, [standardise.Drop("wide"), enrich.Language("name")]))
+
+    assert passes[StageKind.MAP].memory_mb > 400 > passes[StageKind.SHARDS].memory_mb
