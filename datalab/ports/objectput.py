@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -50,7 +51,9 @@ def put_verified(
         told = _Told(progress, path.name, size)
         work = _Put(store, path, bucket, key, found, {**(metadata or {}), "sha256": found}, told)
         store.run(work.put(), place, seconds=seconds, watch=told)
-        standing = store.head(bucket, key)
+        standing = _standing(store, bucket, key)
+        if standing is None:
+            raise VerificationFailed("the store took the file and holds nothing", where=place, next="do not use this store")
     read = store.run(_read_back(store, standing), place, seconds=store.limits.transfer_seconds)
     if (standing.bytes, read) != (size, found):
         store.run(store.call("delete_object", Bucket=bucket, Key=key), place)
@@ -59,7 +62,7 @@ def put_verified(
             where=place,
             next="put it again; if it stays so, do not use this store",
         )
-    return standing
+    return dataclasses.replace(standing, sha256=found)
 
 
 class _Told:
@@ -191,8 +194,8 @@ def _standing(store: ObjectStore, bucket: str, key: str) -> StoredObject | None:
 
 
 def _checked(body: bytes) -> dict[str, Any]:
-    """Return what lets the store itself refuse bytes that were altered on the way."""
-    return {"ChecksumSHA256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+    """Return what lets any store itself refuse bytes that were altered on the way."""
+    return {"ContentMD5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
 
 
 def _md5(body: bytes) -> str:
