@@ -196,10 +196,11 @@ class ObjectStore:
 
         started = time.monotonic()
         try:
-            future = asyncio.run_coroutine_threadsafe(bounded(), self._opened().loop)
+            loop = self._opened().loop
         except BaseException:
             work.close()
             raise
+        future = asyncio.run_coroutine_threadsafe(bounded(), loop)
         try:
             while True:
                 try:
