@@ -7,13 +7,11 @@ part). So what stands in the bucket is read again, whole, and its SHA-256 compar
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 from datalab.errors import NotFound, ReadError, SettingsError, VerificationFailed
 from datalab.ports.connector import Progress
@@ -91,7 +89,7 @@ class _Put:
     async def put(self) -> None:
         if self._size <= self._part:
             body = await asyncio.to_thread(self._path.read_bytes)
-            await self._store.call("put_object", **self._to, Body=body, Metadata=self._metadata, **_checked(body))
+            await self._store.call("put_object", **self._to, Body=body, Metadata=self._metadata)
             self._told.sent = self._size
             return
         if self._part < _LEAST_PART:
@@ -138,9 +136,7 @@ class _Put:
     async def _send(self, upload: str, number: int, there: tuple[str, int] | None) -> str:
         body = await asyncio.to_thread(self._read, (number - 1) * self._part)
         if there is None or there != (await asyncio.to_thread(_md5, body), len(body)):
-            answer = await self._store.call(
-                "upload_part", **self._to, UploadId=upload, PartNumber=number, Body=body, **_checked(body)
-            )
+            answer = await self._store.call("upload_part", **self._to, UploadId=upload, PartNumber=number, Body=body)
             tag = str(answer["ETag"])
         else:
             tag = f'"{there[0]}"'
@@ -191,11 +187,6 @@ def _standing(store: ObjectStore, bucket: str, key: str) -> StoredObject | None:
         return store.head(bucket, key)
     except NotFound:
         return None
-
-
-def _checked(body: bytes) -> dict[str, Any]:
-    """Return what lets any store itself refuse bytes that were altered on the way."""
-    return {"ContentMD5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}
 
 
 def _md5(body: bytes) -> str:

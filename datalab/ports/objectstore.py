@@ -255,7 +255,7 @@ class ObjectStore:
             if end.session_token:
                 keys["token"] = secret(end.session_token, self.where)
         self._secrets |= set(keys.values())
-        nothing = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+        nothing = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
         session = AioSession(session_vars={**nothing, "profile": (None, None, None, None)})  # what counts stands in the table
         files = s3fs.S3FileSystem(
             anon=end.anonymous,
