@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.row import Goal, Row
 
-SUITES = ("engine",)
+SUITES = ("connectors", "engine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a part costs more on Beam's runners than on the local engine, once everything has started.
 
-The text chain without near-duplicates over a few files and over more of them, on each engine with one worker: what the larger run takes more
+The text chain without near-duplicates over one file and over many (each file of the corpus under several names), on each engine with one worker: what the larger run takes more
 than the smaller one is the cost of its additional parts. CPU seconds of all processes count, those of Flink (JobManager, TaskManager, Beam's
 job server) too; their start is in both runs and falls out.
 """
@@ -25,6 +25,7 @@ GOALS = (
 )
 JARS = Path(os.environ.get("DATALAB_FLINK", ROOT / ".cache" / "flink"))
 PART_ROWS = 1_024
+COPIES = 5
 _CHAIN = ("normalise", "language", "quality", "patterns")
 _ENGINES = {"mp-vs-local": "multi_processing", "flink-vs-local": "flink"}
 
@@ -35,7 +36,8 @@ def measure(scale: Scale) -> Iterator[Row]:
     from benchmarks.textchain import PACKAGES
     from datalab.engine.beam.flink import missing
 
-    small, large = corpus(1), corpus(max(2, scale.files))
+    data = corpus(max(2, scale.files))
+    small, large = list(data.files[:1]), list(data.files) * (1 if scale.quick else COPIES)
     lacking = missing(JARS)
     if lacking:
         scale.say(f"flink-vs-local is left out: {lacking}")
@@ -43,10 +45,11 @@ def measure(scale: Scale) -> Iterator[Row]:
     more: dict[str, list[float]] = {engine: [] for engine in engines}
     for turn in range(scale.pairs):
         for engine in engines if turn % 2 == 0 else reversed(engines):
-            less, all_ = (_run(engine, data.files) for data in (small, large))
+            less, all_ = (_run(engine, files) for files in (small, large))
             more[engine].append(all_.cpu - less.cpu)
             scale.say(f"turn {turn + 1} of {scale.pairs}, {engine}: {less.cpu:.2f} and {all_.cpu:.2f} CPU s")
-    parts = sum(-(-rows // PART_ROWS) for rows in [large.as_data()["rows"] - small.as_data()["rows"]])
+    rows = data.as_data()["rows"]
+    parts = (len(large) - len(small)) * -(-rows // len(data.files) // PART_ROWS)
     for goal in GOALS:
         engine = _ENGINES[goal.name]
         if engine not in more:
@@ -58,7 +61,7 @@ def measure(scale: Scale) -> Iterator[Row]:
             theirs=1000 * statistics.median(more["local"]) / parts,
             ratio=ratio,
             unit="CPU ms a part",
-            data={**large.as_data(), "parts": f"{parts} more than in the smaller run"},
+            data={**data.as_data(), "parts": f"{parts} more than in the smaller run", "copies": len(large) // len(data.files)},
             packages=(*PACKAGES, "apache-beam"),
             note="one worker on each side; what is before and after the parts grows with the rows on both sides",
             more={"turns": [[round(a, 2), round(b, 2)] for a, b in zip(more[engine], more["local"], strict=True)]},
@@ -82,8 +85,13 @@ def work(engine: str, files: Sequence[str]) -> dict[str, Any]:
 
 
 def _chain(files: Sequence[str], runner: str, options: Mapping[str, str]) -> dict[str, Any]:
+    from benchmarks.corpus.build import CACHE
     from benchmarks.textchain import run
     from datalab.engine.engines import Engine
 
     engine = Engine() if runner == "local" else Engine("beam", runner, options)
-    return run(files, _CHAIN, part_rows=PART_ROWS, engine=engine)
+    with tempfile.TemporaryDirectory(prefix="copies-", dir=CACHE) as folder:
+        copies = [Path(folder, f"{number:03d}-{Path(path).name}") for number, path in enumerate(files)]
+        for path, copy in zip(files, copies, strict=True):
+            copy.hardlink_to(path)
+        return run([str(copy) for copy in copies], _CHAIN, part_rows=PART_ROWS, engine=engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 
@@ -14,5 +16,5 @@ def command() -> None:
     def ready(address: str, count: int) -> None:
         click.echo(f"serving {count} release{'s' if count != 1 else ''} at {address}")
 
-    with open_lab() as lab:
+    with open_lab() as lab, contextlib.suppress(KeyboardInterrupt):  # being told to stop is how it ends
         serve(lab, ready)

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -101,6 +102,10 @@ class Worker:
         self.process.join()
 
 
+_STARTING = threading.Lock()
+"""Held while the process's environment and main module are not its own: a Beam worker starts workers from several threads."""
+
+
 def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) -> Worker:
     """Start a worker for the plan in ``folder``; ``memory_mb`` limits its data segment (0: no limit), ``path`` is looked through first for modules."""
     context = multiprocessing.get_context("spawn")
@@ -108,16 +113,17 @@ def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) 
     process = context.Process(
         target=_serve, args=(theirs, folder, memory_mb, os.getpid(), path), daemon=True, name="datalab-worker"
     )
-    before = {name: os.environ.get(name) for name in _SURROUNDINGS}
-    os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
-    try:
-        process.start()
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in _SURROUNDINGS}
+        os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
     theirs.close()
     return Worker(process, ours)
 

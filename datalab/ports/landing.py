@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -45,11 +45,14 @@ class Landing:
                 orphan.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def receive(self, name: str, *, limit: int, sha256: str | None = None) -> Iterator[Arrival]:
+    def receive(
+        self, name: str, *, limit: int, sha256: str | None = None, check: Callable[[Path], None] | None = None
+    ) -> Iterator[Arrival]:
         """Receive one file of at most ``limit`` bytes; it becomes visible, under its digest, only when the block ends well.
 
         ``name`` comes from outside and is only used, cleaned, as the end of the file name.
-        ``sha256`` is what was announced, in hex of either case.
+        ``sha256`` is what was announced, in hex of either case. ``check`` looks at the whole file before it becomes visible, and
+        raises where it is not what it should be.
         """
         announced = sha256.lower() if sha256 else ""
         if announced and not _SHA256.fullmatch(announced):
@@ -72,6 +75,8 @@ class Landing:
                         where=f"announced sha256 {announced[:16]}…, got {found[:16]}…",
                         next="fetch again; if it stays so, tell the provider",
                     )
+                if check is not None:
+                    check(Path(stream.name))
                 folder = self.root / found[:2]
                 folder.mkdir(exist_ok=True, mode=0o700)
                 path = folder / f"{found}-{safe_name(name)}"

@@ -21,7 +21,8 @@ import httpcore
 from datalab.errors import SourceError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_READ = 1 << 18
+_READ = 120 << 10
+"""Bytes; beyond 128 KiB the allocator asks the kernel for every block."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 

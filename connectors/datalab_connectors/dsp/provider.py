@@ -110,6 +110,10 @@ class Provider:
                 return self._push(process, holding)
         return self.ending(process, ["This is no longer on offer."])
 
+    def resuming(self, process: Process) -> Turn:
+        """Return the move that resumes a transfer which this side suspended: a pull goes on under a new token."""
+        return self._start(process)
+
     def ending(self, process: Process, reasons: list[str]) -> Turn:
         """Return the move that ends a process; a transfer's token dies with it."""
         forgotten = dict.fromkeys(_SECRETS) if process.kind == "transfer" else {}
@@ -127,6 +131,11 @@ class Provider:
         if found is None:
             raise Unknown("no such distribution")
         return found
+
+    def flowing(self, pid: str, token: str) -> bool:
+        """Whether the data of a transfer may go on to flow to who holds this token."""
+        process = self.store.get("transfer", pid)
+        return process is not None and process.state == "STARTED" and process.data.get("token") == token
 
     def _asked(self, process: Process, said: Mapping[str, Any], caller: Caller) -> Process:
         holding = self._holding(said["offer"])

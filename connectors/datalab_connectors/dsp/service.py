@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from datalab.errors import PolicyRefusal, ProtocolError
 from datalab_connectors.dsp.endpoints import Handler, Identify, guarded, process_routes, read_body
@@ -75,22 +78,41 @@ def _routes(
 def _data(provider: Provider, exchange: Exchange) -> Handler:
     async def data(request: Request) -> Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        pid = request.path_params["pid"]
         try:
-            file = provider.file(request.path_params["pid"], request.path_params["name"], token)
+            file = provider.file(pid, request.path_params["name"], token)
         except Expired as error:
             exchange.make(error.process, provider.ending(error.process, ["The token has expired."]))
             return JSONResponse({"reason": [error.what]}, status_code=403)
         except PolicyRefusal as error:
             return JSONResponse({"reason": [error.what]}, status_code=403)
-        return _File(file.path, media_type=file.media_type, headers={"etag": f'"{file.sha256}"'})
+        answer = _File(file.path, media_type=file.media_type, headers={"etag": f'"{file.sha256}"'})
+        answer.wanted = lambda: provider.flowing(pid, token)
+        return answer
 
     return data
 
 
 class _File(FileResponse):
-    """A file in blocks large enough that the disk, not Python, is the limit."""
+    """A file in blocks large enough that the disk, not Python, is the limit; cut off where it is no longer to flow."""
 
     chunk_size: ClassVar[int] = 1 << 20  # type: ignore[misc]
+    wanted: Callable[[], bool] = staticmethod(lambda: True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; before each block, ask whether to go on."""
+
+        async def guarded(event: Message) -> None:
+            if event["type"] == "http.response.body" and not self.wanted():
+                raise _CutOff
+            await send(event)
+
+        with contextlib.suppress(_CutOff):
+            await super().__call__(scope, receive, guarded)
+
+
+class _CutOff(Exception):
+    """The transfer was suspended or ended while its file was on the way."""
 
 
 async def _versions(_: Request) -> Response:

@@ -43,6 +43,7 @@ def _serve(options: argparse.Namespace) -> int:
     from datalab_connectors.dsp.store import Store
     from datalab_connectors.dsp.transitions import PROVIDER
     from datalab_connectors.sandbox.app import build
+    from datalab_connectors.sandbox.consumption import ConsumerNode
     from datalab_connectors.sandbox.provider import sandbox_provider
     from datalab_connectors.sandbox.shelf import OWN, read_shelf
 
@@ -64,14 +65,17 @@ def _serve(options: argparse.Namespace) -> int:
     exchange = Exchange(PROVIDER, store, provider, f"{base}/2024-1")
     post = Post(store, client, exchange.act)
     exchange.wake = post.wake
-    app = build(provider, exchange, base=base, page_size=options.page_size)
+    node = ConsumerNode(state, shelf, base, f"{base}/2025-1", client)
+    app = build(provider, exchange, base=base, page_size=options.page_size, node=node)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", access_log=False))
     record(state, base, os.getpid())
     post.start()
+    node.start()
     try:
         server.run(sockets=[listener])
     finally:
         post.stop()
+        node.close()
         client.close()
         store.close()
     return 0

@@ -14,16 +14,21 @@ from datalab_connectors.dsp.exchange import Exchange
 from datalab_connectors.dsp.messages import VERSION
 from datalab_connectors.dsp.provider import Provider
 from datalab_connectors.dsp.service import provider_routes
+from datalab_connectors.sandbox.consumption import ConsumerNode
+from datalab_connectors.sandbox.facade import gateway_routes
 from datalab_connectors.sandbox.facade import routes as facade_routes
 
 
-def build(provider: Provider, exchange: Exchange, *, base: str, page_size: int = 50) -> Starlette:
-    """Return the application of a provider that is reached at ``base``."""
+def build(
+    provider: Provider, exchange: Exchange, *, base: str, page_size: int = 50, node: ConsumerNode | None = None
+) -> Starlette:
+    """Return the application of a provider that is reached at ``base``, with a Simpl ``node`` before it."""
     return Starlette(
         routes=[
             Route("/health", _health),
             *provider_routes(provider, exchange, _caller, base=base, page_size=page_size),
             *facade_routes(provider.shelf, base, f"{base}/{VERSION}"),
+            *(gateway_routes(provider.shelf, base, node) if node else ()),
         ]
     )
 

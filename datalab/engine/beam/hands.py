@@ -23,6 +23,7 @@ _KEPT_SECONDS = 60.0
 """How long an idle worker process is kept for the next job."""
 _LOCK = threading.Lock()
 _IDLE: list[Hand] = []
+_WATCHES: list[threading.Timer] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,18 @@ def dismiss(root: Path | None = None, *, idle: float = 0.0) -> None:
 
 
 def _watch() -> None:
-    """See to it that idle processes end although no job comes any more."""
-    timer = threading.Timer(_KEPT_SECONDS + 1, dismiss, kwargs={"idle": _KEPT_SECONDS})
-    timer.daemon = True
+    """See to it, in one thread, that idle processes end although no job comes any more."""
+    with _LOCK:
+        if _WATCHES or not _IDLE:
+            return
+        timer = threading.Timer(_KEPT_SECONDS + 1, _look)
+        timer.daemon = True
+        _WATCHES.append(timer)
     timer.start()
+
+
+def _look() -> None:
+    with _LOCK:
+        _WATCHES.clear()
+    dismiss(idle=_KEPT_SECONDS)
+    _watch()

@@ -74,12 +74,16 @@ def provider(state, port, holdings):
 
 
 def consumer(state, url, version, what):
-    connector = DspConnector("space", {"url": url, "version": version, "patience": 20}, Path(state))
+    connector = DspConnector(
+        "space",
+        {"url": url, "version": version, "patience": 20, "transport": "push" if what == "push" else "pull"},
+        Path(state),
+    )
     offer = connector.offer("a")
     decision = decide_acquisition(offer, RESEARCH, moment=dt.datetime.now(dt.UTC), actor="steward")
     agreement = connector.negotiate(offer, RESEARCH, decision)
     print("agreement", agreement.id, flush=True)
-    if what == "fetch":
+    if what in {"fetch", "push"}:
         landing = Landing(Path(state) / "landing")
         [found] = connector.fetch(agreement, offer, "", landing, decision, lambda *_: None)
         print("landed", found.sha256, flush=True)

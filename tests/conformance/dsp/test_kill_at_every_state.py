@@ -132,13 +132,14 @@ def test_the_consumer_is_killed_in_a_negotiation(space, version, state):
 @pytest.mark.parametrize("version", ["2025-1", "2024-1"])
 @pytest.mark.parametrize("state", TRANSFER)
 @pytest.mark.parametrize("side", ["provider", "consumer"])
-def test_either_side_is_killed_in_a_transfer(space, version, state, side):
+@pytest.mark.parametrize("what", ["fetch", "push"])
+def test_either_side_is_killed_in_a_transfer(space, version, state, side, what):
     kill = ("transfer", state)
     space.start(*(kill if side == "provider" else ()))
-    code, said = space.consume(version, "fetch", *(kill if side == "consumer" else ()))
+    code, said = space.consume(version, what, *(kill if side == "consumer" else ()))
     if side == "consumer":
         assert code == -9
-        code, said = space.consume(version, "fetch")
+        code, said = space.consume(version, what)
     assert code == 0
     assert said["landed"] == hashlib.sha256(DATA).hexdigest()
     one_agreement(space, said)

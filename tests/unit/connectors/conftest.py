@@ -120,7 +120,9 @@ def provider(tmp_path, holding):
     thread.start()
     while not server.started:
         time.sleep(0.005)
-    yield SimpleNamespace(url=base, exchange=exchange, shelf=shelf, store=store, post=post, recorder=recorder, client=client)
+    yield SimpleNamespace(
+        url=base, exchange=exchange, side=side, shelf=shelf, store=store, post=post, recorder=recorder, client=client
+    )
     server.should_exit = True
     thread.join()
     if post._thread.is_alive():

@@ -1,9 +1,8 @@
-"""Shingles against a plain reference; MinHash estimates against the exact similarity; components."""
+"""Shingles against a plain reference; minima against their definition; components."""
 
 from __future__ import annotations
 
 import itertools
-import random
 
 import numpy as np
 import polars as pl
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from datalab.kernels import components, hashing, minhash
 from datalab.kernels.shingles import shingles
+from datalab.kernels.shinglesets import shingle_sets
 
 TEXTS = st.lists(st.one_of(st.none(), st.text("ab \n\tÄß", max_size=30)), max_size=12)
 
@@ -42,22 +42,6 @@ def test_shingles_follow_the_definition_for_any_block(texts, width, block):
     assert sets(texts, width, block=block) == [reference(text, width) for text in texts]
 
 
-@given(TEXTS, st.integers(0, 12))
-def test_signatures_do_not_depend_on_the_batch(texts, cut):
-    column = pl.Series(texts, dtype=pl.String)
-    whole = minhash.signatures(column, 3, 2)
-    parts = [minhash.signatures(piece, 3, 2) for piece in (column[:cut], column[cut:])]
-    for left, right in zip(whole, (np.concatenate(pair) for pair in zip(*parts, strict=True)), strict=True):
-        assert (left == right).all()
-
-
-@given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=40), min_size=1, max_size=8))
-def test_both_ways_to_sketch_give_one_sketch(texts):
-    spread = hashing.mix(np.array([value for text in texts for value in text], dtype=np.uint64))
-    sizes = np.array([len(text) for text in texts])
-    assert (minhash._full_bins(spread, sizes) == minhash._sparse_bins(spread, sizes)).all()
-
-
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=50), min_size=1, max_size=8), st.integers(1, 60))
 def test_minima_follow_the_definition_for_short_and_long_texts(texts, columns):
     hashes = np.array([value for text in texts for value in text], dtype=np.uint64)
@@ -71,31 +55,6 @@ def test_minima_follow_the_definition_for_short_and_long_texts(texts, columns):
             assert found[place, row] == min(((x & 0xFFFFFFFF) * a + (x >> 32) * b) % 2**32 for x in text)
 
 
-def test_the_estimate_is_near_the_exact_similarity():
-    draw = random.Random(3)
-    words = [f"w{i}" for i in range(4000)]
-    for length in (30, 300, 3000):
-        base = draw.choices(words, k=length)
-        texts, exact = [" ".join(base)], [1.0]
-        for edits in range(1, 60):
-            other = list(base)
-            for _ in range(edits * length // 600 + 1):
-                other[draw.randrange(length)] = "edited"
-            texts.append(" ".join(other))
-            a, b = set(reference(texts[0], 5)), set(reference(texts[-1], 5))
-            exact.append(len(a & b) / len(a | b))
-        _, sketches, _ = minhash.signatures(pl.Series(texts), 1, 1)
-        found = minhash.similarity(np.broadcast_to(sketches[0], sketches.shape), sketches)
-        assert abs((found - exact).mean()) < 0.01
-        assert np.abs(found - exact).max() < 0.12
-
-
-def test_blank_texts_have_no_signature():
-    keys, _, blank = minhash.signatures(pl.Series([None, "", " \n\t ", "word"]), 4, 2)
-    assert blank.tolist() == [True, True, True, False]
-    assert keys[3].all()
-
-
 def test_bands_find_pairs_at_the_threshold():
     for threshold in (0.6, 0.7, 0.8, 0.9):
         bands, rows = minhash.banding(threshold)
@@ -103,14 +62,9 @@ def test_bands_find_pairs_at_the_threshold():
         assert bands <= 12
 
 
-def test_signature_constants_never_change():
-    keys, sketches, _ = minhash.signatures(pl.Series(["one two three four five six seven"]), 2, 3)
-    assert keys.tolist() == KEYS
-    assert int(np.bitwise_count(sketches).sum()) == ONES
-
-
-KEYS = [[17819289074989035829, 11955659707266018699]]
-ONES = 4
+def test_constants_never_change():
+    sets = shingle_sets(pl.Series(["one two three four five six seven"]), 2, 3)
+    assert sets.keys.tolist() == [[17819289074989035829, 11955659707266018699]]
 
 
 @settings(deadline=None)  # the first call loads scipy

@@ -45,6 +45,10 @@ def test_sets_do_not_depend_on_the_batch(texts, cut):
 
     assert whole.to_list() == parts[0][0].to_list() + parts[1][0].to_list()
     assert seals.tolist() == parts[0][1].tolist() + parts[1][1].tolist()
+    keys = [
+        shingle_sets(pl.Series(piece, dtype=pl.String), 3, 2, 2).keys.tolist() for piece in (texts, texts[:cut], texts[cut:])
+    ]
+    assert keys[0] == keys[1] + keys[2]
 
 
 @pytest.mark.parametrize("nothing", [None, "", " \n\t "])

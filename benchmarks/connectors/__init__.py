@@ -1,0 +1,3 @@
+"""What the connectors claim about their speed."""
+
+from __future__ import annotations

@@ -1,0 +1,282 @@
+"""The connector to a Simpl-Open participant node: search, agree and fetch through the interfaces of its own users (tier 1)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import itertools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
+from datalab.model.agreement import Agreement, Intent, SourceObject
+from datalab.model.decision import Decision, Door
+from datalab.model.offer import Distribution, Offer, Query
+from datalab.model.policy import Rule
+from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, valid_until
+from datalab.policy.moments import rfc3339
+from datalab.ports.connector import Progress
+from datalab.ports.http import Limits, Reach
+from datalab.ports.landing import Landed, Landing
+from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.simpl.bucket import open_bucket
+from datalab_connectors.simpl.catalogue import DIALECTS, Catalogue
+from datalab_connectors.simpl.client import GrantedClient, NodeClient
+from datalab_connectors.simpl.contracts import Contracts
+from datalab_connectors.simpl.credential import Description, read_description
+from datalab_connectors.simpl.documents import check_documents
+from datalab_connectors.simpl.node import Node, Paths
+from datalab_connectors.simpl.reading import offer_of
+from datalab_connectors.simpl.records import Records
+from datalab_connectors.simpl.tokens import Provider, Wallet
+from datalab_connectors.simpl.transfers import METHODS, Order, Transfers
+
+log = logging.getLogger(__name__)
+_PARTICIPANT = "did:web:datalab.example"
+_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+_BY_METHOD = {"HTTPDATA_PUSH": "push", "REST_API": "pull"}
+
+
+class SimplConnector:
+    """One participant node. Its table in ``datalab.toml`` is explained in docs/how-to/connect-simpl.md."""
+
+    keys: ClassVar[frozenset[str]] = frozenset(
+        (
+            "kind", "url", "hosts", "participant", "attributes", "search_path", "contracts_path", "catalogue_path", "dialect",
+            "issuer", "client_id", "client_secret_env", "scope", "redirect_port", "transport", "template", "destination", "bucket",
+            "listen", "callback", "documents", "max_bytes", "patience",
+        )
+    )  # fmt: skip
+
+    def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
+        self._where = f"datalab.toml, [connectors.{name}]"
+        for key in table:
+            if key not in self.keys:
+                raise NotFound.among("key", key, self.keys, where=self._where)
+        self.name = name
+        self._table = table
+        self._state = state
+        self._url = str(table.get("url", "")).rstrip("/")
+        if not self._url:
+            raise SettingsError(
+                "the connector has no url", where=self._where, next='write url = "https://…", the node\'s gateway'
+            )
+        self._participant = str(table.get("participant", _PARTICIPANT))
+        self._attributes = frozenset(map(str, table.get("attributes", ("CONSUMER",))))
+        self._transport = self._among("transport", ("", *METHODS))
+        self._max_bytes = self._number("max_bytes", 64 << 30)
+        self._patience = self._number("patience", 120)
+        self._door = self._doorstep()
+        paths = {field: str(table[key]) for field, key in _PATHS.items() if key in table}
+        self._node = Node(self._url, Paths(**paths), self._client, self._wallet(), name)
+        self._catalogue = Catalogue(self._node, self._among("dialect", ("", *DIALECTS)))
+        self._records = Records(state / "contracts")
+
+    @property
+    def node(self) -> Node:
+        """The node, for what lies beside the port: its schemas."""
+        return self._node
+
+    def log_in(self, show: Callable[[str], None]) -> float:
+        """Log a person in at the node; ``show`` gets the address to open in a browser. Return the seconds that it holds."""
+        return self._needed().log_in(show)
+
+    def log_out(self) -> bool:
+        """Forget the login; False: there was none."""
+        return self._needed().log_out()
+
+    def search(self, query: Query) -> Iterator[Offer]:
+        """Yield the data offerings that match, best first; see `Catalogue.hits` for what may be searched for.
+
+        One that cannot be read is left out and named in the log: it must not hide the others.
+        """
+        return itertools.islice(self._found(query.text), max(0, query.limit))
+
+    def offer(self, dataset_id: str) -> Offer:
+        """Return one offering, by the id of its self-description."""
+        return offer_of(self.name, self._catalogue.describe(dataset_id), self._attributes)
+
+    def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
+        """Return the contract that stands for this offer and intent, or conclude one."""
+        subject = self._check(decision, offer, intent)
+        self._ask_again(offer, intent)
+        description = read_description(offer.catalogue_record)
+        if not description.negotiable:
+            raise PolicyRefusal("no contract can be concluded for this offering", where=offer.dataset_id)
+        asked = {
+            "providerEndpoint": description.word("edcConnector", "providerEndpointURL"),
+            "contractDefinitionId": description.word("edcRegistration", "contractDefinitionId"),
+            "assetId": description.word("edcRegistration", "assetId"),
+        }
+        with self._records.alone(subject):
+            checked = self._checked(description)
+            record = Contracts(self._node, self._records, self._patience).conclude(subject, asked, offer.policy)
+        agreed = dt.datetime.fromtimestamp(record["at"], dt.UTC)
+        agreement = Agreement(
+            id=record["agreement"],
+            kind="contract",
+            connector=self.name,
+            dataset_id=offer.dataset_id,
+            offer_id=offer.offer_id,
+            provider=record["provider"],
+            consumer=self._participant,
+            intent=intent,
+            policy=offer.policy,
+            agreed_at=rfc3339(agreed),
+            valid_until=valid_until(offer.policy),
+            verbatim=json.dumps(
+                {"negotiation": record["negotiation"], "offer": record["offer"], "documents": checked}, ensure_ascii=False
+            ),
+        )
+        if _ended(agreement):
+            raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
+        return agreement
+
+    def fetch(
+        self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
+    ) -> list[SourceObject]:
+        """Have one distribution brought into the landing folder; what stands there under its announced hash is not moved again."""
+        self._check(decision, offer, agreement.intent)
+        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
+            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
+        if _ended(agreement):
+            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
+        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
+        if wanted is None:
+            raise NotFound.among(
+                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
+            )
+        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        landed = landed or self._bring(agreement, read_description(offer.catalogue_record), wanted, landing, progress)
+        return [
+            SourceObject(
+                ordinal=0,
+                name=wanted.file or wanted.id,
+                path=landed.path,
+                format=wanted.format,
+                bytes=landed.bytes,
+                sha256=landed.sha256,
+                dataset_id=offer.dataset_id,
+                agreement_id=agreement.id,
+                connector=self.name,
+            )
+        ]
+
+    def _bring(
+        self, agreement: Agreement, described: Description, wanted: Distribution, landing: Landing, progress: Progress
+    ) -> Landed:
+        said = described.word("generalServiceProperties", "sharingMethodId")
+        transport = self._transport or (_BY_METHOD.get(said, "bucket") if said else "push")
+        method = said if said and _BY_METHOD.get(said, "bucket") == transport else METHODS[transport]
+        order = Order(
+            contract=agreement.id,
+            endpoint=described.word("edcConnector", "providerEndpointURL"),
+            method=method,
+            template=str(self._table.get("template", "")),
+            extra=dict(self._table.get("destination", {})),
+            wanted=wanted,
+            limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
+        )
+        transfers = Transfers(self._node, self._where, self._patience)
+        if transport == "push":
+            return transfers.push(order, self._door, landing, progress)
+        if transport == "pull":
+            return transfers.pull(order, lambda: GrantedClient(self._reach(), Limits(redirects=0)), landing, progress)
+        return transfers.collect(order, open_bucket(self._table.get("bucket", {}), self._where), landing, progress)
+
+    def _found(self, text: str) -> Iterator[Offer]:
+        for identifier in self._catalogue.hits(text):
+            try:
+                found = self.offer(identifier)
+            except (ProtocolError, NotFound) as error:
+                log.warning("%s: a self-description is left out: %s", self.name, error.what)
+                continue
+            yield found
+
+    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
+        subject = acquire_subject(offer, intent)
+        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
+        return subject
+
+    def _ask_again(self, offer: Offer, intent: Intent) -> None:
+        """Ask once more whether a prohibition catches this intent: the node takes no purpose, so nobody behind it can object."""
+        bans = dataclasses.replace(offer.policy, permissions=(Rule("use"),), obligations=(), unknown=())
+        asked = dataclasses.replace(offer, policy=bans)
+        decision = decide_acquisition(
+            asked, intent, moment=dt.datetime.now(dt.UTC), actor=self._participant, participant=self._participant
+        )
+        if not decision.permitted:
+            raise PolicyRefusal("\n".join(decision.reasons), where=offer.dataset_id)
+
+    def _checked(self, description: Description) -> list[dict[str, str]]:
+        if self._table.get("documents", True) is False:
+            return []
+        return check_documents(description.documents, self._client)
+
+    def _wallet(self) -> Wallet | None:
+        issuer = str(self._table.get("issuer", "")).rstrip("/")
+        if not issuer:
+            return None
+        name = str(self._table.get("client_secret_env", ""))
+        secret = os.environ.get(name, "") if name else ""
+        if name and not secret:
+            raise SettingsError(f"the environment has no {name}", where=self._where, next="set it to the client's secret")
+        provider = Provider(
+            issuer,
+            str(self._table.get("client_id", "frontend-cli")),
+            secret,
+            str(self._table.get("scope", "openid")),
+            self._number("redirect_port", 0, least=0),
+        )
+        return Wallet(provider, self._state, self._client, self.name)
+
+    def _needed(self) -> Wallet:
+        found = self._wallet()
+        if found is None:
+            raise SettingsError(
+                "this connector has no login", where=self._where, next='write issuer = "https://…/realms/participant"'
+            )
+        return found
+
+    def _reach(self) -> Reach:
+        named = (self._url, *(str(self._table.get(key, "")) for key in ("issuer", *_PATHS.values())))
+        hosts = frozenset(urlsplit(address).hostname or "" for address in named) - {""}
+        return Reach(hosts | set(map(str, self._table.get("hosts", ()))), loopback=bool(hosts & _LOOPBACK))
+
+    def _client(self) -> NodeClient:
+        return NodeClient(self._reach(), Limits(seconds=min(60.0, float(self._patience))))
+
+    def _doorstep(self) -> Doorstep:
+        listen, address = str(self._table.get("listen", "")), str(self._table.get("callback", ""))
+        if not listen:
+            return Doorstep(address=address)
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise SettingsError(f"listen is {listen!r}", where=self._where, next='write it as "0.0.0.0:8766"')
+        return Doorstep(host.strip("[]"), int(port), address)
+
+    def _among(self, key: str, known: tuple[str, ...]) -> str:
+        value = str(self._table.get(key, ""))
+        if value not in known:
+            raise NotFound.among(key, value, filter(None, known), where=self._where)
+        return value
+
+    def _number(self, key: str, default: int, *, least: int = 1) -> int:
+        value = self._table.get(key, default)
+        with contextlib.suppress(TypeError, ValueError):
+            if int(value) >= least:
+                return int(value)
+        raise SettingsError(f"{key} is {value!r}", where=self._where, next=f"give a whole number from {least}")
+
+
+_PATHS = {"search": "search_path", "contracts": "contracts_path", "catalogue": "catalogue_path"}
+
+
+def _ended(agreement: Agreement) -> bool:
+    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))

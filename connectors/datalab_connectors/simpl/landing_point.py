@@ -1,0 +1,158 @@
+"""Where a provider pushes to: an HTTP endpoint of ours, open for one file, at an address that nobody can guess.
+
+Simpl's template for HTTP push names a ``baseUrl`` and nothing else, no header and no key: so the address itself is the secret. It is
+good for one transfer, is told to the node only, and leads nowhere afterwards.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import re
+import secrets
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+from datalab.errors import SourceError, UsageError
+from datalab.ports.landing import Arrival
+from datalab_connectors.dsp.callbacks import Doorstep
+
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/[0-9*]{1,18}")
+_threads: WeakSet[threading.Thread] = WeakSet()
+
+
+@atexit.register
+def _join() -> None:
+    """Wait for servers that are closing: one that still runs while the interpreter is taken down can crash it."""
+    for thread in list(_threads):
+        thread.join(timeout=2)
+
+
+class LandingPoint:
+    """Listens while it is open. ``arrived`` is set once a whole body came; ``failure`` says why one was refused."""
+
+    def __init__(self, door: Doorstep, arrival: Arrival) -> None:
+        self.arrived = threading.Event()
+        self.failure: SourceError | None = None
+        self._arrival = arrival
+        self._door = door
+        self._secret = secrets.token_urlsafe(32)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        import uvicorn
+
+        self._socket = _bind(self._door)
+        self._port = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            self._application(), log_level="critical", ws="none", lifespan="off", access_log=False, timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="simpl-landing", daemon=True)
+        self._thread.start()
+        _threads.add(self._thread)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+
+    @property
+    def url(self) -> str:
+        """The address to push to."""
+        host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
+        base = self._door.address.rstrip("/") or f"http://{host}:{self._port}"
+        return f"{base}/landing/{self._secret}"
+
+    def hide(self, text: str) -> str:
+        """Return a text without the secret of the address."""
+        return text.replace(self._secret, "•••")
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def _application(self) -> Any:
+        from starlette.applications import Starlette
+        from starlette.requests import ClientDisconnect, Request
+        from starlette.responses import JSONResponse, Response
+        from starlette.routing import Route
+
+        async def land(request: Request) -> Response:
+            if not secrets.compare_digest(request.path_params["secret"].encode(), self._secret.encode()):
+                return JSONResponse({"reason": ["nothing is expected here"]}, status_code=404)
+            if request.method == "GET":
+                return JSONResponse({"bytes": self._arrival.size})
+            if self.arrived.is_set():
+                return JSONResponse({"reason": ["it has arrived already"]}, status_code=409)
+            if not self._lock.acquire(blocking=False):
+                return JSONResponse({"reason": ["another part is arriving"]}, status_code=409)
+            try:
+                span = _RANGE.fullmatch(request.headers.get("content-range", ""))
+                filling = _Filling(self._arrival, int(span[1]) if span else 0)
+                async for block in request.stream():
+                    filling.write(block)
+                filling.finish()
+                self.arrived.set()
+            except SourceError as error:
+                self.failure = error
+                return JSONResponse({"reason": [error.what]}, status_code=413)
+            except ClientDisconnect:
+                return Response(status_code=400)  # what came is kept; the next try goes on from it
+            finally:
+                self._lock.release()
+            return JSONResponse({"bytes": self._arrival.size}, status_code=201)
+
+        methods = ["GET", "POST", "PUT"]
+        return Starlette(
+            routes=[
+                Route("/landing/{secret}", land, methods=methods),
+                Route("/landing/{secret}/{rest:path}", land, methods=methods),
+            ]
+        )
+
+
+class _Filling:
+    """One body on its way in. One that begins again at an earlier place must repeat what is there already."""
+
+    def __init__(self, arrival: Arrival, start: int) -> None:
+        if start not in {0, arrival.size}:
+            raise SourceError(f"a part came that begins at {start} where {arrival.size} bytes are here")
+        self._arrival = arrival
+        self._skipping = arrival.size - start
+        self._again = hashlib.sha256()
+
+    def write(self, block: bytes) -> None:
+        if self._skipping:
+            known, block = block[: self._skipping], block[self._skipping :]
+            self._again.update(known)
+            self._skipping -= len(known)
+            if not self._skipping and self._again.digest() != self._arrival.digest():
+                raise SourceError("the file changed while it was being pushed", next="fetch it again")
+        if block:
+            self._arrival.write(block)
+
+    def finish(self) -> None:
+        if self._skipping:
+            raise SourceError("the second try was shorter than the first", next="fetch it again")
+
+
+def _bind(door: Doorstep) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in door.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((door.host, door.port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"the landing address cannot be listened on: {error.strerror or error}",
+            where=f"{door.host}, port {door.port}",
+            next="wait for the other run, or change listen in datalab.toml",
+        ) from None
+    listener.listen(64)
+    return listener

@@ -1,0 +1,249 @@
+"""Having data brought: a Simpl transfer is the provider's push into a place of ours, or a reference under which we may pull.
+
+What goes into the request is decided by the node's own template of the destination; we fill in what we know by its field names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from datalab.errors import ProtocolError, SettingsError, SourceError
+from datalab.model.offer import Distribution
+from datalab.ports.connector import Progress
+from datalab.ports.http import HttpRefused
+from datalab.ports.landing import Arrival, Landed, Landing
+from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.simpl.bucket import LandingBucket
+from datalab_connectors.simpl.client import GrantedClient
+from datalab_connectors.simpl.contracts import waits
+from datalab_connectors.simpl.landing_point import LandingPoint
+from datalab_connectors.simpl.node import Node
+
+METHODS = {"push": "HTTPDATA_PUSH", "bucket": "IONOS_S3", "pull": "REST_API"}
+"""Our transports and the sharing methods that they usually have."""
+_DONE = frozenset(("COMPLETED", "DEPROVISIONING", "DEPROVISIONED"))
+_FAILED = frozenset(("TERMINATED", "TERMINATING", "ERROR"))
+_REFUSED = frozenset((401, 403))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be brought: under which contract, from whom, by which of the provider's sharing methods, into which template."""
+
+    contract: str
+    endpoint: str
+    method: str
+    template: str
+    extra: Mapping[str, Any]
+    wanted: Distribution
+    limit: int
+
+    @property
+    def name(self) -> str:
+        """The name under which it lands."""
+        return self.wanted.file or self.wanted.id
+
+
+class Transfers:
+    """The transfers of one connector. ``patience``: seconds without any progress."""
+
+    def __init__(self, node: Node, where: str, patience: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._node = node
+        self._where = where
+        self._patience = patience
+        self._sleep = sleep
+
+    def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
+        """Have it pushed to an HTTP landing point of ours."""
+        with (
+            landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
+            LandingPoint(door, arrival) as point,
+        ):
+            try:
+                known = {"type": "HttpData", "baseUrl": point.url, "objectName": order.wanted.id}
+                transfer = self._start(order, known)
+                self._await_arrival(transfer, point, arrival, progress)
+            except SourceError as error:
+                error.what, error.where = point.hide(error.what), point.hide(error.where)
+                raise
+            self._check_size(order, arrival.size)
+        assert arrival.landed is not None
+        return arrival.landed
+
+    def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
+        """Have it written into a landing bucket of ours, and bring it home."""
+        transfer = self._start(order, dict(bucket.lend(order.name)))
+        self._await(transfer, _completed, lambda: 0)
+        landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
+        self._check_size(order, landed.bytes)
+        return landed
+
+    def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
+        """Pull it under a reference of the node's, asked for again before and when its token ends."""
+        for last in (False, True):
+            transfer = self._start(order, {"type": "HttpData-PULL", "objectName": order.wanted.id})
+            self._await(transfer, lambda told: told.get("state") in {"STARTED", *_DONE}, lambda: 0)
+            held = self._reference(transfer)
+
+            def renew(transfer: str = transfer, held: tuple[str, str] = held) -> tuple[str, str] | None:
+                with contextlib.suppress(HttpRefused):
+                    found = self._reference(transfer)
+                    return found if found != held else None
+                return None
+
+            try:
+                with client() as reader:
+                    return reader.download(
+                        held[0],
+                        landing,
+                        order.name,
+                        limit=order.limit,
+                        sha256=order.wanted.sha256,
+                        token=held[1],
+                        renew=renew,
+                        progress=progress,
+                    )
+            except HttpRefused as error:
+                if last or error.status not in _REFUSED:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _start(self, order: Order, known: Mapping[str, Any]) -> str:
+        template, schema = self._template(order)
+        body = self._node.post(
+            self._node.contracts("/v1/transfers"),
+            {
+                "providerEndpoint": order.endpoint,
+                "contractId": order.contract,
+                "templateId": template,
+                "dataDestination": filled(schema, {**known, **order.extra}, self._where),
+            },
+        ).body
+        found = body.get("transferProcessId") if isinstance(body, Mapping) else None
+        if not isinstance(found, str) or not found:
+            raise ProtocolError("the node began a transfer without an id", where=self._node.url)
+        return found
+
+    def _template(self, order: Order) -> tuple[str, Mapping[str, Any]]:
+        """Return the id and the JSON schema of the destination template to use."""
+        name = order.template
+        if not name:
+            url = self._node.contracts(f"/v1/resourceAddresses/sharingMethods/{order.method}/templates?offeringType=DATA")
+            body = self._node.get(url).body
+            # The published document says one template, its example a list.
+            listed = body if isinstance(body, list) else [body] if isinstance(body, Mapping) and "id" in body else []
+            ids = [str(item["id"]) for item in listed if isinstance(item, Mapping) and item.get("id") not in {None, ""}]
+            if not ids:
+                raise SourceError(
+                    f"the node has no destination template for {order.method}",
+                    where=self._node.url,
+                    next="ask its operator; or name another transport, or a template, in datalab.toml",
+                )
+            name = ids[0]
+        schema = self._node.get(self._node.contracts(f"/v1/resourceAddresses/templates/{quote(name, safe='')}/schema")).body
+        return name, schema if isinstance(schema, Mapping) else {}
+
+    def _await_arrival(self, transfer: str, point: LandingPoint, arrival: Arrival, progress: Progress) -> None:
+        told = 0
+
+        def grown() -> int:
+            nonlocal told
+            if point.failure is not None and not point.arrived.is_set():
+                raise point.failure
+            if arrival.size > told:
+                told = arrival.size
+                progress(arrival.name, told, None)
+            return told
+
+        self._await(transfer, _completed, grown)
+        if not point.arrived.wait(min(5.0, self._patience)):
+            raise SourceError(
+                "the node says that the transfer is completed, and nothing whole has arrived here",
+                where=transfer,
+                next="check that the address under listen and callback leads here",
+            )
+        grown()
+
+    def _await(self, transfer: str, reached: Callable[[Mapping[str, Any]], bool], grown: Callable[[], int]) -> None:
+        """Look at a transfer until it is where it should be; as long as bytes come, there is no hurry."""
+        url = self._node.contracts(f"/v1/transfers/{quote(transfer, safe='')}")
+        size = grown()
+        while True:
+            for _ in waits(self._patience, self._sleep, longest=2.0):
+                told = self._node.get(url).body
+                if not isinstance(told, Mapping) or not isinstance(told.get("state"), str):
+                    raise ProtocolError("the node told a transfer without its state", where=url)
+                before, size = size, grown()
+                if reached(told):
+                    return
+                if told["state"] in _FAILED or (told["state"] in _DONE and told.get("finalState") in _FAILED):
+                    said = str(told.get("errorDetail") or "no reason given")[:300]
+                    raise SourceError(f"the transfer was ended: {said}", where=transfer, next="fetch it again")
+                if size > before:
+                    break
+            else:
+                raise SourceError("the transfer was not completed in time", where=transfer, next="fetch it again")
+
+    def _reference(self, transfer: str) -> tuple[str, str]:
+        """Return address and ``Authorization`` value of a pull (CNIE's ``EdrDto``)."""
+        url = self._node.contracts(f"/v1/transfers/{quote(transfer, safe='')}/edr")
+        body = self._node.get(url).body
+        said: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
+        base, value = said.get("baseUrl"), said.get("authorizationHeaderValue")
+        if not isinstance(base, str) or not isinstance(value, str) or not value.isprintable() or not value.isascii():
+            raise ProtocolError("the node gave a reference without an address or a token", where=url)
+        if (ends := said.get("expiresAt")) and _past(ends):
+            raise SourceError("the node gave a reference that has ended already", where=url, next="fetch it again")
+        return base, value
+
+    def _check_size(self, order: Order, size: int) -> None:
+        if order.wanted.bytes is not None and size != order.wanted.bytes:
+            raise SourceError(
+                f"{size} bytes came where {order.wanted.bytes} were announced", where=order.contract, next="fetch it again"
+            )
+
+
+def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a destination as a template asks for it: what is known by its fields' names, its constants and defaults.
+
+    Raise ``SettingsError`` for a required field that nobody filled in.
+    """
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping) or not properties:
+        return dict(known)
+    found: dict[str, Any] = {}
+    for name, field in properties.items():
+        rule: Mapping[str, Any] = field if isinstance(field, Mapping) else {}
+        if "const" in rule:
+            found[name] = rule["const"]
+        elif name in known:
+            found[name] = known[name]
+        elif "default" in rule:
+            found[name] = rule["default"]
+    required = schema.get("required")
+    missing = [str(name) for name in required if name not in found] if isinstance(required, list) else []
+    if missing:
+        raise SettingsError(
+            f"the node's template wants {', '.join(missing)}",
+            where=where,
+            next=f'write destination = {{ {missing[0]} = "…" }} in datalab.toml',
+        )
+    return found
+
+
+def _completed(told: Mapping[str, Any]) -> bool:
+    return told.get("state") in _DONE and told.get("finalState") in {None, "", *_DONE}
+
+
+def _past(moment: Any) -> bool:
+    try:
+        found = dt.datetime.fromisoformat(str(moment))
+    except ValueError:
+        return False
+    return found.tzinfo is not None and found < dt.datetime.now(dt.UTC)
