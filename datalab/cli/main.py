@@ -16,6 +16,7 @@ from datalab.cli.interrupt import how_to_resume, interruptible
 
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
+    "login": "Log in at a data space that wants a person.",
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
     "run": "Run a pipeline to a candidate.",
