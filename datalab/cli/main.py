@@ -16,12 +16,9 @@ from datalab.cli.interrupt import how_to_resume, interruptible
 
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
-<<<<<<< HEAD
     "offer": "Show one offer with its terms in words, or a profile of its data.",
     "catalogue": "Harvest catalogues into the index, or list what is in it.",
-=======
     "login": "Log in at a data space that wants a person.",
->>>>>>> simpl
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
     "run": "Run a pipeline to a candidate.",
