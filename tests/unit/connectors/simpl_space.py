@@ -130,7 +130,7 @@ class Stub:
                     status, body = answer if isinstance(answer, tuple) else (200, answer)
                     self.answer(status, body)
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815 - the name that http.server calls
 
             def answer(self, status, body, **headers):
                 raw = body if isinstance(body, bytes) else json.dumps(body).encode()
