@@ -27,7 +27,7 @@ def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
     from datalab.lab.discover import preview
     from datalab.lab.pipelines import find_pipeline
     from datalab.model.pipeline import Source
-    from datalab.policy import in_words
+    from datalab.policy import explain
 
     with open_lab() as lab, ConsoleFace(quiet=as_json):
         connector, name = connector_for(lab, Source(dataset=dataset), lab.actor)
@@ -47,7 +47,7 @@ def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
     if offer.description:
         click.echo(f"\n{offer.description}")
     click.echo("\nTerms")
-    for sentence in in_words(offer.policy):
+    for sentence in explain(offer.policy):
         click.echo(f"  - {sentence}")
     if decision and intent:
         click.echo(f"\nFor {intent.purpose}: {'permitted' if decision.permitted else 'refused'}")

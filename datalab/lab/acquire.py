@@ -99,7 +99,7 @@ def _acquire_source(
             where=f"{subject}, purpose {intent.purpose}",
             next=decision.next or "choose another purpose or another offer, or ask the data holder for other terms",
         )
-    agreement = connector.negotiate(offer, intent, decision)
+    agreement = _since_first(lab, connector.negotiate(offer, intent, decision))
     lab.record("agreement.concluded", agreement.id, _agreement_facts(agreement, offer))
     end = valid_until(agreement.policy, agreed(agreement))
     if (bounds := interval(end)) and datetime.now(UTC) >= bounds[0]:
@@ -125,6 +125,14 @@ def _acquire_source(
         }
         lab.record("object.landed", item.sha256, facts, actor=ENGINE)
     return offer, agreement, objects
+
+
+def _since_first(lab: Lab, agreement: Agreement) -> Agreement:
+    """Return the agreement with the date on which it was first concluded: one that stands is told anew, its clock is not."""
+    told = (event.body.get("agreed_at", "") for event in lab.ledger.events(type="agreement.concluded", subject=agreement.id))
+    first = next(told, "")
+    known, now = interval(str(first)), interval(agreement.agreed_at)
+    return replace(agreement, agreed_at=str(first)) if known and now and known < now else agreement
 
 
 def _choose(source: Source, offer: Offer) -> Distribution:

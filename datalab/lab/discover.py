@@ -13,6 +13,7 @@ from itertools import islice
 from datalab.errors import DatalabError, NotFound, SourceError, StorageFailed
 from datalab.formats import read
 from datalab.lab.acquire import acquire
+from datalab.lab.facts import offer_facts
 from datalab.lab.lab import Lab
 from datalab.lab.watch import Face
 from datalab.model.agreement import Intent
@@ -116,7 +117,7 @@ def refresh(lab: Lab, names: Sequence[str] = (), *, face: Face) -> dict[str, Har
 
 def preview(lab: Lab, offer: Offer, intent: Intent) -> Decision:
     """Return what the terms would answer to this intent now. It opens nothing and is not recorded."""
-    return decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant)
+    return decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))
 
 
 def catalogue_states(lab: Lab) -> dict[str, tuple[int, str]]:

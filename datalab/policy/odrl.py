@@ -29,7 +29,7 @@ _PROFILES = {
 }  # fmt: skip
 _POLICY_KEYS = {
     "@context", "@type", "@id", "uid", "target", "assigner", "assignee", "timestamp", "profile", "conflict",
-    "permission", "prohibition", "obligation",
+    "permission", "prohibition", "obligation", "dspace:timestamp", "dspace:consumerId", "dspace:providerId",
 }  # fmt: skip
 _RULE_KEYS = {"@type", "@id", "uid", "target", "assigner", "assignee", "action", "constraint"}
 _DUTY_KEYS = {*_RULE_KEYS, "consequence", "attributedParty", "informedParty"}

@@ -196,10 +196,11 @@ class ObjectStore:
 
         started = time.monotonic()
         try:
-            future = asyncio.run_coroutine_threadsafe(bounded(), self._opened().loop)
+            loop = self._opened().loop
         except BaseException:
             work.close()
             raise
+        future = asyncio.run_coroutine_threadsafe(bounded(), loop)
         try:
             while True:
                 try:
@@ -254,10 +255,8 @@ class ObjectStore:
             if end.session_token:
                 keys["token"] = secret(end.session_token, self.where)
         self._secrets |= set(keys.values())
-        session = AioSession()
-        for name in ("config_file", "credentials_file"):  # nobody's own AWS settings and keys: what counts is in the table
-            session.set_config_variable(name, os.devnull)
-        session.set_config_variable("profile", None)
+        nothing = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+        session = AioSession(session_vars={**nothing, "profile": (None, None, None, None)})  # what counts stands in the table
         files = s3fs.S3FileSystem(
             anon=end.anonymous,
             **keys,
@@ -273,7 +272,8 @@ class ObjectStore:
                 "connector_args": {"resolver": _resolver(self._reach, urlsplit(self.url).hostname or "")},
                 "proxies": {},
                 "ignore_configured_endpoint_urls": True,
-                "parameter_validation": True,
+                "request_checksum_calculation": "when_required",  # else uploads come framed, which some stores keep as data
+                "response_checksum_validation": "when_required",  # what arrives is judged once, by the caller
                 "user_agent_extra": "aif-datalab",
             },
             skip_instance_cache=True,

@@ -253,6 +253,23 @@ def test_deletion_by_a_date_is_sooner_than_the_retention(own):
     assert soon[0].at.date() == (datetime.now(UTC) + timedelta(days=2)).date()
 
 
+def test_an_agreement_that_stands_keeps_its_first_date(own):
+    lab = own(permission=use(when("elapsedTime", "lteq", "P1Y")))
+    body = {"dataset": "own:visitors.csv", "agreed_at": "2020-01-01T00:00:00Z"}
+    run_pipeline(OWN, lab=lab)
+    [agreement] = {event.subject for event in lab.ledger.events(type="agreement.concluded")}
+    other = own(permission=use(when("elapsedTime", "lteq", "P1Y")))
+    run_pipeline(OWN, lab=other)
+    first, second = [event.body["agreed_at"] for event in lab.ledger.events(type="agreement.concluded")]
+    assert first == second
+    with sqlite3.connect(lab.home / "ledger.sqlite") as database:
+        database.execute("DROP TRIGGER event_delete")
+        database.execute("DELETE FROM event")
+    lab.record("agreement.concluded", agreement, body)
+    with pytest.raises(PolicyRefusal, match="the terms of the agreement ended at 2021-01-01"):
+        run_pipeline(OWN, lab=lab)
+
+
 def test_an_agreement_whose_time_is_over_gives_nothing_more(own):
     lab = own(permission=use(when("elapsedTime", "lteq", "PT0S")))
     with pytest.raises((PolicyRefusal, GateFailed)):

@@ -108,6 +108,7 @@ PROFILE = [
     ("Simpl, lab is no consumer", SIMPL, RESEARCH, ACQUIRE, {"participant": "did:other"}, NO, "CONSUMER"),
     ("Simpl, deletion some day", offer(use(when("deletion", "eq", "some_day"))), RESEARCH, ACQUIRE, {}, NO, "some_day"),
     ("Simpl, limits", offer(use(when("dateTime", "gteq", "2026-01-01T00:00:00Z"), when("dateTime", "lteq", "2026-12-31T23:59:59Z"), when("count", "lteq", 5))), RESEARCH, STAGE, since(stage=4), YES, "count"),
+    ("agreement of the protocol 2024-1", {"@type": "odrl:Agreement", "@id": "urn:a", "odrl:target": "urn:x", "odrl:assignee": "did:any", "dspace:timestamp": "2026-05-01T00:00:00Z", "odrl:permission": [{"odrl:action": {"@id": "odrl:use"}, "odrl:constraint": []}]}, RESEARCH, STAGE, {}, YES, "use"),
     ("offer for another participant", offer(use(), assignee="did:web:other"), RESEARCH, ACQUIRE, GROUPS, NO, "'assignee'"),
     ("offer for this lab", offer(use(), assignee={"@id": "did:lab"}), RESEARCH, ACQUIRE, GROUPS, YES, "'assignee'"),
     ("assignees of a kind", offer(use(assignee={"source": "CONSUMER", "refinement": [when("size", "gt", 1)]})), RESEARCH, ACQUIRE, GROUPS, NO, "refinement"),
