@@ -131,3 +131,30 @@ def test_when_no_catalogue_answers_it_is_an_error(lab, tmp_path):
         lab._connectors[name] = DcatConnector(name, {"url": str(tmp_path / "nowhere.ttl")}, tmp_path / "none" / name)
     with pytest.raises(SourceError, match="no catalogue answered"):
         discover(lab, Wanted("trains"), face=Silent())
+
+
+def test_a_sample_of_a_dataset_is_profiled_where_its_licence_permits_it(lab, tmp_path):
+    from datalab import Pipeline, Purpose, Release, Source
+    from datalab.errors import PolicyRefusal
+    from datalab.lab.discover import profile_source
+    from tests.conformance.connectors.faulty import site
+
+    def pipeline(purpose):
+        return Pipeline(
+            name="trial", title="Trial", owner="steward@datalab.example", purpose=Purpose("https://w3id.org/dpv#" + purpose, "Look"),
+            legal_basis="", source=Source(dataset="city:https://data.example/boats"), steps=[], release=Release(licence="CC0-1.0", description="x"),
+        )  # fmt: skip
+
+    with site() as web:
+        web.pages["/boats.csv"] = ("text/csv", b"kind,length\n" + b"ferry,80\n" * 30)
+        files = f"dcat:downloadURL <{web.url}/boats.csv> ;"
+        text = turtle(dataset("boats", licence="<https://creativecommons.org/licenses/by-nc/4.0/>", files=files))
+        web.pages["/catalog.ttl"] = ("text/turtle", text.encode())
+        lab._connectors["city"] = DcatConnector("city", {"url": f"{web.url}/catalog.ttl"}, tmp_path / "web")
+        profile, faults = profile_source(lab, pipeline("ScientificResearch"), rows=20, face=Silent())
+        assert (profile.rows, faults) == (20, 0)
+        assert set(profile.columns) == {"kind", "length"}
+        with pytest.raises(PolicyRefusal, match="CommercialUse"):
+            profile_source(lab, pipeline("CommercialPurpose"), rows=20, face=Silent())
+    kinds = [event.body["kind"] for event in lab.ledger.events() if event.type == "agreement.concluded"]
+    assert kinds == ["licence"]
