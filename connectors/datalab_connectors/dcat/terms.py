@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datalab.errors import ProtocolError
-from datalab.model.policy import Policy
+from datalab.model.policy import Policy, Rule
 from datalab.policy import parse
 from datalab_connectors.dcat.licences import Licence, known, rules
 from datalab_connectors.dcat.record import Record
@@ -84,6 +84,8 @@ def policy_of(record: Record, parts: Sequence[Terms]) -> Policy:
     elif any(part.silent for part in parts) or not parts:
         unknown.append("no licence at all")
     texts_of_policies = list(dict.fromkeys(text for part in parts for text in part.policies))
+    # A steward may vouch for what cannot be read; nobody but the access body lets health data be worked on, and only where it lies.
+    stays = (Rule("use"),) if access and access != OPEN_ACCESS and is_health(record) else ()
     stated = list(dict.fromkeys(text for part in parts for text in part.stated)) or [licence.id for licence in licences]
     name = stated[0] if len(stated) == 1 else f"{record.root}#terms"
     said = {"@type": "Set", "@id": name, **(rules(licences) if licences else {})}
@@ -98,7 +100,7 @@ def policy_of(record: Record, parts: Sequence[Terms]) -> Policy:
         id=name,
         # A licence that is known here permits use without a condition: the conditions of a policy beside it are all there are.
         permissions=found[-1].permissions if len(found) <= 2 and found else (),
-        prohibitions=tuple(rule for policy in found for rule in policy.prohibitions),
+        prohibitions=(*stays, *(rule for policy in found for rule in policy.prohibitions)),
         obligations=tuple(duty for policy in found for duty in policy.obligations),
         unknown=tuple(
             dict.fromkeys([*unknown, *(part for policy in found for part in policy.unknown), *_several(found, bool(licences))])

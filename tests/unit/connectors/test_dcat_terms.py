@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -122,6 +123,8 @@ def test_health_data_stays_with_the_access_body():
     assert not permits(found)
     assert "Health Data Access Body" in found.policy.unknown[0]
     assert "does not come out" in found.policy.unknown[0]
+    vouched = dataclasses.replace(found, policy=dataclasses.replace(found.policy, unknown=()))
+    assert not permits(vouched)
     assert found.personal_data
     assert "permit" in found.fitness.route
 
