@@ -115,8 +115,8 @@ class SimplConnector:
             "assetId": description.word("edcRegistration", "assetId"),
         }
         with self._records.alone(subject):
-            checked = self._checked(description)
-            record = Contracts(self._node, self._records, self._patience).conclude(subject, asked, offer.policy)
+            contracts = Contracts(self._node, self._records, self._patience)
+            record = contracts.conclude(subject, asked, offer.policy, lambda: self._checked(description))
         agreed = dt.datetime.fromtimestamp(record["at"], dt.UTC)
         agreement = Agreement(
             id=record["agreement"],
@@ -130,9 +130,7 @@ class SimplConnector:
             policy=offer.policy,
             agreed_at=rfc3339(agreed),
             valid_until=valid_until(offer.policy),
-            verbatim=json.dumps(
-                {"negotiation": record["negotiation"], "offer": record["offer"], "documents": checked}, ensure_ascii=False
-            ),
+            verbatim=json.dumps({key: record[key] for key in ("negotiation", "offer", "documents")}, ensure_ascii=False),
         )
         if _ended(agreement):
             raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
