@@ -85,6 +85,10 @@ def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
     tutorial.follow(DOCS / "how-to" / "slurm.md", lab, shell)
 
 
+def test_the_way_through_a_simpl_node_runs_against_the_sandbox(tmp_path, shell):
+    tutorial.follow(DOCS / "how-to" / "connect-simpl.md", tmp_path, shell)
+
+
 def test_the_compliance_officers_tutorial_runs(lab, shell):
     (lab / ".datalab" / "keys").mkdir(parents=True)
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)
