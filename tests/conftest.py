@@ -15,6 +15,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.s3server.fixtures import catalogue, s3server, wire  # noqa: F401 - fixtures of all tests
+
 hypothesis.settings.register_profile("datalab", deadline=None)  # a wall clock says nothing on a shared machine
 hypothesis.settings.load_profile("datalab")
 SHORTEST = 6

@@ -47,7 +47,7 @@ def measure(scale: Scale) -> Iterator[Row]:
     from datalab_connectors.sandbox import start, stop
 
     root = Path(tempfile.mkdtemp(prefix="datalab-bench-"))
-    mebibytes = 16 if scale.quick else 384
+    mebibytes = 16 if scale.quick else 1024
     try:
         _holding(root / "holdings" / "a", mebibytes)
         running = start(root / "provider", holdings=[root / "holdings"])
@@ -55,7 +55,7 @@ def measure(scale: Scale) -> Iterator[Row]:
         scale.say("negotiations")
         yield _first_byte(connector, root, 5 if scale.quick else 40)
         scale.say("fetches")
-        yield _fetch(connector, root, mebibytes, 1 if scale.quick else 7)
+        yield _fetch(connector, root, mebibytes, 1 if scale.quick else 5)
     finally:
         stop(root / "provider")
         shutil.rmtree(root)

@@ -93,9 +93,10 @@ def _main_job(lab: Lab, pipeline: Pipeline, face: ConsoleFace) -> _Done:
 
 def _show_catalogue(lab: Lab, face: ConsoleFace) -> None:
     from datalab.lab.discover import discover
+    from datalab.services.discovery import Wanted
 
     face.say("the sandbox data space offers:")
-    for offer in discover(lab, "", face=face):
+    for offer in (hit.offer for hit in discover(lab, Wanted(), face=face).hits):
         personal = "personal data" if offer.personal_data else "no personal data"
         face.say(f"  {offer.connector}:{offer.dataset_id} - {offer.title} ({offer.licence}, {personal})")
     face.say("")

@@ -16,6 +16,8 @@ from datalab.cli.interrupt import how_to_resume, interruptible
 
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
+    "offer": "Show one offer with its terms in words, or a profile of its data.",
+    "catalogue": "Harvest catalogues into the index, or list what is in it.",
     "login": "Log in at a data space that wants a person.",
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
@@ -32,6 +34,7 @@ COMMANDS = {
     "verify": "Verify every byte and row of a release.",
     "report": "Show where the report of a release is, or open it.",
     "lineage": "Show where the columns, or one row, of a release come from.",
+    "policy": "Explain terms, and vouch for one that is unknown.",
     "ledger": "Read and verify the ledger.",
     "quarantine": "List what was quarantined, or remove what is past its retention.",
     "sandbox": "Start, stop and look at the sandbox data space.",

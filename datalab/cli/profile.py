@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from datalab.cli.output import ConsoleFace, actor_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from datalab.services.discovery import Profile
 
 
 @click.command("profile")
@@ -20,6 +25,11 @@ def command(name: str, rows: int, actor: str, as_json: bool) -> None:
 
     with open_lab(actor=actor) as lab, ConsoleFace(quiet=as_json) as face:
         profile, faults = profile_source(lab, find_pipeline(name, lab.settings), rows=max(1, rows), face=face)
+    show_profile(profile, faults, as_json=as_json)
+
+
+def show_profile(profile: Profile, faults: int, *, as_json: bool) -> None:
+    """Print a profile: types, empty cells, the most frequent values of groups that are large enough."""
     if as_json:
         print_json({**profile.as_json(), "broken_records": faults})
         return

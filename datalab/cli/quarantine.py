@@ -35,6 +35,27 @@ def list_records(name: str, limit: int, as_json: bool) -> None:
         click.echo(f"the records themselves (sensitive): {found[0]['file']}")
 
 
+@command.command("due")
+@click.option("--within", default=0, show_default=True, metavar="DAYS", help="Also what falls due within so many days.")
+@json_option
+def list_due(within: int, as_json: bool) -> None:
+    """List what must be removed: runs and fetched objects past their retention or a duty to delete, releases whose terms have ended."""
+    from datetime import timedelta
+
+    from datalab.lab import open_lab
+    from datalab.lab.retention import due
+
+    with open_lab() as lab:
+        found = due(lab, timedelta(days=max(0, min(within, 36_500))))
+    if as_json:
+        print_json([item.as_json() for item in found])
+    elif not found:
+        click.echo("nothing is due")
+    else:
+        rows = [(f"{item.at:%Y-%m-%d %H:%M}", item.what, item.name[:40], item.why, item.next) for item in found]
+        print_table(["by", "what", "name", "why", "next"], rows)
+
+
 @command.command("purge")
 @click.argument("plan", required=False, default="")
 @click.option("--as", "actor", metavar="WHO", required=True, help="Who removes it.")

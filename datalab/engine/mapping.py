@@ -16,7 +16,7 @@ from datalab.engine.lookup import lending
 from datalab.engine.parts import read_part
 from datalab.engine.plan import Plan
 from datalab.engine.records import tally, write_drops, write_quarantine
-from datalab.engine.splits import write_splits
+from datalab.engine.splits import select_splits, write_splits
 from datalab.engine.task import Task
 from datalab.engine.worker import READ, WRITE, Costs, measured
 from datalab.model.receipt import FileRef, Receipt, Rows
@@ -63,7 +63,9 @@ def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     if not _is_probe(task):
         with costs.of(WRITE, frame):
             frame = frame.select(*IDENTITY, *stage.writes)
-            if task.detail.get("split"):
+            if _only_splits(plan, task):
+                files["rows"], facts = select_splits(folder, f"rows/{name}.arrow", frame, plan, task.detail["rows"])
+            elif task.detail.get("split"):
                 files["rows"], facts = write_splits(folder, f"rows/{name}.arrow", frame, plan, task.detail["shuffle"])
             else:
                 files["rows"] = folder.write_rows(f"rows/{name}.arrow", frame)
@@ -91,6 +93,13 @@ def map_part(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         started,
         costs,
     )
+
+
+def _only_splits(plan: Plan, task: Task) -> bool:
+    """Whether the pass only takes rows out and splits the rest, so that they can stay where they are."""
+    release, detail = plan.pipeline.release, task.detail
+    moved = detail.get("shuffle") or release.bytes_per_shard
+    return bool(detail.get("split")) and "rows" in detail and not plan.stages[task.stage].steps and not moved
 
 
 def _is_probe(task: Task) -> bool:

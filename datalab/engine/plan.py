@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from datalab.quality import Suite
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
 _SAMPLE_ROWS = 2_000

@@ -37,14 +37,15 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Write one shard.
 
     ``detail``: ``split`` (name), ``place`` (its number among the splits), ``number`` (of the shard in the split), ``pieces``
-    ([rows file, first, count] each, counted among the file's rows of this split), ``partitions``.
+    ([file, base, first, count] each, counted among the file's rows of this split; with a ``base``, the file says at which places of
+    that one the rows stand), ``partitions``.
     """
     started = time.perf_counter()
     split, number = task.detail["split"], task.detail["number"]
     costs = Costs()
     with costs.of(READ):
-        batches = [map_batch(folder.path(name), task.detail["place"]).slice(*cut) for name, *cut in task.detail["pieces"]]
-        rows = pa.Table.from_batches(batches).combine_chunks()
+        pieces = [_piece(plan, folder, task.detail["place"], *piece) for piece in task.detail["pieces"]]
+        rows = pa.concat_tables(pieces).combine_chunks()
         identity, table = rows.select(list(IDENTITY)), plain_table(rows.drop_columns(list(IDENTITY)))
     name = f"out/{shard_name(split, number)}"
     with costs.of(WRITE):
@@ -89,6 +90,15 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         attempt=task.attempt,
     )
     return measured(receipt, started, costs)
+
+
+def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pa.Table:
+    batch = map_batch(folder.path(name), place).slice(first, count)
+    if not base:
+        return pa.Table.from_batches([batch])
+    with pa.memory_map(str(folder.path(base))) as source:
+        rows = pa.ipc.open_file(source).read_all()
+    return rows.select([*IDENTITY, *plan.schema_out]).take(batch.column(0))
 
 
 def plain_table(table: pa.Table) -> pa.Table:

@@ -15,13 +15,15 @@ import polars as pl
 from datalab.engine.exchange import write_partitioned, write_pieces
 from datalab.engine.plan import SPLIT, Plan
 from datalab.kernels.hashing import hash_rows
-from datalab.model.step import IDENTITY
+from datalab.model.step import IDENTITY, ROW
 
 if TYPE_CHECKING:
     from datalab.engine.folder import RunFolder
     from datalab.model.receipt import FileRef
 
 _SCALE = 1 << 32
+_BEGINNING = 128
+"""Characters of a text that count for its split."""
 _SHUFFLE = 0x53485546
 SIZED_ROWS = 64
 """Rows whose bytes are counted together."""
@@ -31,12 +33,22 @@ def add_split(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     """Add column ``SPLIT`` (UInt8, place in the pipeline's shares)."""
     if len(plan.pipeline.splits.shares) == 1:
         return frame.with_columns(pl.lit(0, pl.UInt8).alias(SPLIT))
-    columns = list(plan.pipeline.splits.together) or [name for name in frame.columns if name not in IDENTITY]
-    place = hash_rows(frame, columns, plan.pipeline.seed) % _SCALE
+    together = plan.pipeline.splits.together
+    keys = frame.select(together) if together else _in_short(frame.drop(IDENTITY))
+    place = hash_rows(keys, keys.columns, plan.pipeline.seed) % _SCALE
     bounds = [round(share * _SCALE) for share in accumulate(plan.pipeline.splits.shares.values())]
     bounds[-1] = _SCALE
     split = pl.Series(bounds, dtype=pl.UInt64).search_sorted(place, side="right").cast(pl.UInt8)
     return frame.with_columns(split.alias(SPLIT))
+
+
+def _in_short(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return of each text its beginning and its length: equal rows still go together, and long texts cost little."""
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    return frame.with_columns(
+        *(pl.col(name).str.head(_BEGINNING) for name in texts),
+        *(pl.col(name).str.len_bytes().alias(f"{name}_dl_bytes") for name in texts),
+    )
 
 
 def write_splits(
@@ -53,6 +65,16 @@ def write_splits(
         return write_partitioned(folder, name, cut.drop(SPLIT), pl.lit(place), partitions * len(splits)), {}
     pieces = [cut.filter(pl.col(SPLIT) == place).drop(SPLIT) for place in splits]
     return write_pieces(folder, name, pieces, frame.head(0)), split_facts(pieces, plan)
+
+
+def select_splits(folder: RunFolder, name: str, frame: pl.DataFrame, plan: Plan, base: str) -> tuple[FileRef, dict[str, Any]]:
+    """As `write_splits`, for rows that stand in the file ``base`` already: write only at which places there, not the rows again."""
+    rows = folder.read_rows(base).get_column(ROW)
+    places = rows.search_sorted(frame.get_column(ROW), side="left").cast(pl.UInt32)
+    split = add_split(frame, plan).get_column(SPLIT)
+    pieces = [places.filter(split == number).to_frame("place") for number in range(len(plan.pipeline.splits.shares))]
+    facts = {"splits": [piece.height for piece in pieces], "base": base}
+    return write_pieces(folder, name, pieces, pieces[0].head(0)), facts
 
 
 def split_facts(pieces: Sequence[pl.DataFrame], plan: Plan) -> dict[str, Any]:
@@ -101,7 +123,7 @@ def cut_shards(plan: Plan, files: Sequence[str], facts: Sequence[dict[str, Any]]
                         shard = {"split": split, "place": place, "number": number, "pieces": [], "partitions": partitions}
                         details.append(shard)
                         taken = max(1, min(left, int(room / each)))
-                    _take(details[-1]["pieces"], name, first, taken)
+                    _take(details[-1]["pieces"], name, fact.get("base", ""), first, taken)
                     first, left, room = first + taken, left - taken, room - taken * each
     return details
 
@@ -117,8 +139,8 @@ def _blocks(fact: dict[str, Any], place: int) -> Iterator[tuple[int, float]]:
         yield here, max(size / here, 1.0)
 
 
-def _take(pieces: list[list[Any]], name: str, first: int, count: int) -> None:
+def _take(pieces: list[list[Any]], name: str, base: str, first: int, count: int) -> None:
     if pieces and pieces[-1][0] == name:
-        pieces[-1][2] += count
+        pieces[-1][3] += count
     else:
-        pieces.append([name, first, count])
+        pieces.append([name, base, first, count])

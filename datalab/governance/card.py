@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from datalab.governance.carried import attributions
 from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at
@@ -77,6 +78,7 @@ def card(evidence: Evidence) -> str:
         "",
         f"Licence of the release: {plain(release.licence)}. All terms: [TERMS.md](TERMS.md).",
         "",
+        *_attribution(evidence, "## Attribution"),
         "## Evidence",
         "",
         "- [Report](governance/report.html): what was done, figure by figure, with the ledger's events",
@@ -126,6 +128,7 @@ def terms(evidence: Evidence) -> str:
             for offer in evidence.offers
         ),
         "",
+        *_attribution(evidence, "## Whom to name"),
         "## Agreements",
         "",
         *(
@@ -140,6 +143,15 @@ def terms(evidence: Evidence) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _attribution(evidence: Evidence, heading: str) -> list[str]:
+    """Return the section about sources that must be named, nothing where no terms demand it."""
+    named = attributions(evidence)
+    if not named:
+        return []
+    demand = "The terms demand that these sources are named wherever the data, or what is made of it, is shown or passed on:"
+    return [heading, "", demand, "", *(f"- {plain(line)}" for line in named), ""]
 
 
 def plain(text: str) -> str:

@@ -291,7 +291,7 @@ def _findings(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _residue(evidence: Evidence) -> dict[str, Any] | None:
-    """What the detectors still find in the released rows: {column, kind, number, promised, step} each; None without a look."""
+    """What the detectors still find in the released rows: {column, kind, number, sampled, promised, step} each; None without a look."""
     event = evidence.last("residue.scanned")
     if event is None:
         return None
@@ -300,14 +300,17 @@ def _residue(evidence: Evidence) -> dict[str, Any] | None:
         {
             "column": column,
             "kind": kind,
-            "number": figure(event, "found", column, kind),
+            "number": figure(event, part, column, kind),
+            "sampled": part == "others",
             "promised": (column, kind) in broken,
             "step": broken.get((column, kind), ""),
         }
-        for column, kinds in event.body["found"].items()
+        for part in ("found", "others")
+        for column, kinds in event.body[part].items()
         for kind in kinds
     ]
-    return {"event": event, "rows": figure(event, "rows"), "columns": event.body["columns"], "found": found}
+    rows, sampled = figure(event, "rows"), figure(event, "sampled")
+    return {"event": event, "rows": rows, "sampled": sampled, "columns": event.body["columns"], "found": found}
 
 
 def _model(evidence: Evidence) -> dict[str, Any] | None:

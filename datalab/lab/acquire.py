@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from datalab.engine.plan import Input
 from datalab.errors import NotFound, PolicyRefusal, SourceError
 from datalab.formats import ReadOptions, detect
+from datalab.lab.facts import agreed, offer_facts
 from datalab.lab.lab import ENGINE, Lab
 from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.offer import Distribution, Offer
 from datalab.model.pipeline import Pipeline, Source
-from datalab.policy import decide_acquisition
+from datalab.policy import decide_acquisition, deletion, valid_until
+from datalab.policy.moments import interval, rfc3339
 from datalab.ports.connector import Connector, Progress, open_connector
 
 
@@ -72,7 +74,13 @@ def connector_for(lab: Lab, source: Source, owner: str) -> tuple[Connector, str]
     name, _, identifier = source.dataset.partition(":")
     if identifier:
         return lab.connector(name), identifier
-    table = {"kind": "files", "root": str(lab.settings.root), "attestation": source.attestation, "attested_by": owner}
+    table = {
+        "kind": "files",
+        "root": str(lab.settings.root),
+        "outside": True,  # the path stands in the steward's own pipeline
+        "attestation": source.attestation,
+        "attested_by": owner,
+    }
     return open_connector("files", table, lab.home / "connectors" / "files"), source.dataset
 
 
@@ -83,18 +91,23 @@ def _acquire_source(
     offer = connector.offer(identifier)
     subject = offer.dataset
     lab.record("offer.discovered", subject, _offer_facts(offer))
-    decision = decide_acquisition(
-        offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant
-    )
+    decision = decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))
     lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
             "\n  - ".join([f"the terms of {offer.title!r} do not permit this:", *decision.reasons]),
             where=f"{subject}, purpose {intent.purpose}",
-            next="choose another purpose or another offer, or ask the data holder for other terms",
+            next=decision.next or "choose another purpose or another offer, or ask the data holder for other terms",
         )
-    agreement = connector.negotiate(offer, intent, decision)
-    lab.record("agreement.concluded", agreement.id, _agreement_facts(agreement))
+    agreement = _since_first(lab, connector.negotiate(offer, intent, decision))
+    lab.record("agreement.concluded", agreement.id, _agreement_facts(agreement, offer))
+    end = valid_until(agreement.policy, agreed(agreement))
+    if (bounds := interval(end)) and datetime.now(UTC) >= bounds[0]:
+        raise PolicyRefusal(
+            f"the terms of the agreement ended at {end}",
+            where=agreement.id,
+            next="ask the data holder for a new agreement",
+        )
     distribution = _choose(source, offer)
     objects = connector.fetch(agreement, offer, distribution.id, lab.landing, decision, progress)
     if not objects:
@@ -112,6 +125,14 @@ def _acquire_source(
         }
         lab.record("object.landed", item.sha256, facts, actor=ENGINE)
     return offer, agreement, objects
+
+
+def _since_first(lab: Lab, agreement: Agreement) -> Agreement:
+    """Return the agreement with the date on which it was first concluded: one that stands is told anew, its clock is not."""
+    told = (event.body.get("agreed_at", "") for event in lab.ledger.events(type="agreement.concluded", subject=agreement.id))
+    first = next(told, "")
+    known, now = interval(str(first)), interval(agreement.agreed_at)
+    return replace(agreement, agreed_at=str(first)) if known and now and known < now else agreement
 
 
 def _choose(source: Source, offer: Offer) -> Distribution:
@@ -141,7 +162,8 @@ def _offer_facts(offer: Offer) -> dict[str, object]:
     }
 
 
-def _agreement_facts(agreement: Agreement) -> dict[str, object]:
+def _agreement_facts(agreement: Agreement, offer: Offer) -> dict[str, object]:
+    gone = deletion(agreement.policy, agreed(agreement))
     return {
         "kind": agreement.kind,
         "dataset": f"{agreement.connector}:{agreement.dataset_id}",
@@ -152,4 +174,7 @@ def _agreement_facts(agreement: Agreement) -> dict[str, object]:
         "policy_sha256": agreement.policy.sha256,
         "agreed_at": agreement.agreed_at,
         "valid_until": agreement.valid_until,
+        "offer_policy_sha256": offer.policy.sha256,
+        "delete_by": rfc3339(gone.by) if gone.by else "",
+        "delete_after_use": gone.after_use,
     }

@@ -12,15 +12,17 @@ from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
 from datalab.engine.shards import shard_name
 from datalab.errors import VerificationFailed
-from datalab.governance import Evidence, write_governance
+from datalab.governance import Evidence, carried_facts, write_governance
 from datalab.kernels.content import release_digest
 from datalab.lab.acquire import Acquired
+from datalab.lab.facts import agreed
 from datalab.lab.gate import Gate
 from datalab.lab.lab import ENGINE, Lab
+from datalab.lab.overrides import of_policies
 from datalab.model.canonical import describe
 from datalab.model.event import Event
 from datalab.model.manifest import Manifest, Shard
-from datalab.policy import in_words, valid_until
+from datalab.policy import carried, in_words, valid_until
 from datalab.staging.layout import MANIFEST
 from datalab.staging.manifest import read_manifest
 from datalab.staging.publish import publish
@@ -77,8 +79,9 @@ def intact(place: Path) -> Manifest | None:
 
 def gather(lab: Lab, plan: Plan, acquired: Acquired, executed: Executed, gate: Gate, after: int) -> Evidence:
     """Gather the evidence of a run from its plan, its receipts and the ledger's events after ``after``."""
-    policies = [agreement.policy for agreement in acquired.agreements]
-    ends = [end for agreement in acquired.agreements if (end := agreement.valid_until or valid_until(agreement.policy))]
+    whole = carried(acquired.agreements)
+    ends = [end for end in (valid_until(whole), *(agreement.valid_until for agreement in acquired.agreements)) if end]
+    ends += [end for one in acquired.agreements if (end := valid_until(one.policy, agreed(one)))]
     return Evidence(
         pipeline=plan.pipeline,
         version="",
@@ -103,7 +106,7 @@ def gather(lab: Lab, plan: Plan, acquired: Acquired, executed: Executed, gate: G
         objects=acquired.objects,
         events=tuple(events_of(lab, plan, acquired, after)),
         checks=gate.checks,
-        terms=tuple(dict.fromkeys(sentence for policy in policies for sentence in in_words(policy))),
+        terms=tuple(in_words(whole)),
         valid_until=min(ends, default=""),
         lab=lab.settings.name,
         lab_id=lab.settings.participant,
@@ -116,7 +119,10 @@ def events_of(lab: Lab, plan: Plan, acquired: Acquired, after: int) -> list[Even
     subjects |= {offer.dataset for offer in acquired.offers}
     subjects |= {agreement.id for agreement in acquired.agreements}
     subjects |= {item.sha256 for item in acquired.objects}
-    return [event for event in lab.ledger.events(after=after) if event.subject in subjects]
+    policies = {offer.policy.sha256 for offer in acquired.offers}
+    policies |= {agreement.policy.sha256 for agreement in acquired.agreements}
+    vouched = of_policies(lab, policies, after)
+    return [*vouched, *(event for event in lab.ledger.events(after=after) if event.subject in subjects | policies)]
 
 
 def manifest_of(evidence: Evidence, files: dict[str, dict[str, Any]]) -> Manifest:
@@ -146,6 +152,7 @@ def manifest_of(evidence: Evidence, files: dict[str, dict[str, Any]]) -> Manifes
             "policies": [agreement.policy.sha256 for agreement in evidence.agreements],
             "purpose": pipeline.purpose.code,
             "commercial": pipeline.purpose.commercial,
+            **carried_facts(evidence.agreements),
         },
     )
 

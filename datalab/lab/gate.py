@@ -12,12 +12,13 @@ from datalab.engine.folder import RunFolder
 from datalab.engine.plan import Plan
 from datalab.engine.suite import evaluate_suite
 from datalab.lab.acquire import Acquired
+from datalab.lab.facts import agreement_facts
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.residue import judge_residue
 from datalab.model.canonical import canonical_json
 from datalab.model.decision import Decision, Door
 from datalab.model.step import GenerateStep, Service
-from datalab.policy import Facts, decide
+from datalab.policy import decide
 from datalab.quality import CheckResult, SuiteResult, titles
 from datalab.services.discovery import merge_profiles
 
@@ -95,11 +96,13 @@ def may_be_released(lab: Lab, plan: Plan, acquired: Acquired, digest: str) -> De
         [agreement.policy for agreement in acquired.agreements],
         acquired.agreements[0].intent,
         moment=datetime.now(UTC),
-        facts=Facts(
+        facts=agreement_facts(
+            lab,
+            acquired.agreements,
             personal_data=personal and not synthetic,
             synthetic=synthetic,
             scrubbed=any(step.service == Service.SCRUBBING for step in plan.pipeline.steps),
-            participant=lab.settings.participant,
+            but=(digest, plan.id),
         ),
         subject=digest,
         target=lab.settings.territory,

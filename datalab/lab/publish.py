@@ -14,6 +14,7 @@ from typing import Any
 
 from datalab.errors import NotFound, PolicyRefusal, UsageError
 from datalab.governance import Evidence
+from datalab.lab.facts import agreed
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.release import evidence_of, facts_of
 from datalab.model.agreement import Intent
@@ -61,7 +62,7 @@ def publish_release(lab: Lab, reference: str, *, actor: str) -> Published:
         raise PolicyRefusal(
             "\n  - ".join(["the terms do not permit passing this release on:", *decision.reasons]),
             where=subject,
-            next="ask the data holder for other terms",
+            next=decision.next or "ask the data holder for other terms",
         )
     entry = lab.home / "published" / f"{manifest.name}-{manifest.version}.json"
     if entry.is_file() and _read(lab, entry).digest == manifest.digest:
@@ -79,7 +80,9 @@ def publish_release(lab: Lab, reference: str, *, actor: str) -> Published:
         "personal_data": facts_of(lab, evidence).personal_data and not evidence.scrubbed,
         "issued": datetime.now(UTC).date().isoformat(),
         "columns": [[str(column["name"]), str(column["type"])] for column in manifest.schema],
-        "policy": combined_rules([agreement.policy.verbatim for agreement in evidence.agreements]),
+        "policy": combined_rules(
+            [agreement.policy.verbatim for agreement in evidence.agreements], list(map(agreed, evidence.agreements))
+        ),
         "archive_sha256": file_sha256(archive),
     }
     _write(entry, json.dumps(body, ensure_ascii=False, indent=1))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from datalab.errors import PolicyRefusal, RunFailed, UsageError, VerificationFailed
+from datalab.lab.facts import offer_facts
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.publish import WHOLE
 from datalab.lab.watch import Face, Silent
@@ -28,15 +29,13 @@ def receive_release(
     connector = lab.connector(name)
     offer = connector.offer(dataset)
     lab.record("offer.discovered", offer.dataset, {"offer": offer.offer_id, "policy_sha256": offer.policy.sha256})
-    decision = decide_acquisition(
-        offer, intent, moment=datetime.now(UTC), actor=lab.actor, participant=lab.settings.participant
-    )
+    decision = decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))
     lab.record("decision.made", offer.dataset, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
             "\n  - ".join([f"the terms of {offer.title!r} do not permit this:", *decision.reasons]),
             where=f"{offer.dataset}, purpose {intent.purpose}",
-            next="choose another purpose, or ask the other lab",
+            next=decision.next or "choose another purpose, or ask the other lab",
         )
     agreement = connector.negotiate(offer, intent, decision)
     facts = {"dataset": offer.dataset, "provider": agreement.provider, "policy_sha256": agreement.policy.sha256}

@@ -15,6 +15,7 @@ from datalab.errors import NotFound, PolicyRefusal, UsageError, VerificationFail
 from datalab.governance import Evidence, write_governance
 from datalab.lab.approvals import Approval, approval_of, decided, deciding, next_version
 from datalab.lab.candidate import evidence_path, intact, manifest_of
+from datalab.lab.facts import agreement_facts
 from datalab.lab.lab import Lab
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
@@ -113,7 +114,8 @@ def _decided(
         raise PolicyRefusal(
             "\n  - ".join(["the terms do not permit this release:", *decision.reasons]),
             where=f"{candidate.name}, content {candidate.digest[:16]}",
-            next="correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
+            next=decision.next
+            or "correct the pipeline (for example: scrub, or synthesise), or ask the data holder for other terms",
         )
     if standing is not None:
         return standing
@@ -227,11 +229,13 @@ def release_decision(lab: Lab, evidence: Evidence, *, actor: str) -> Decision:
 
 def facts_of(lab: Lab, evidence: Evidence) -> Facts:
     """Return what is known about a release, as the terms ask for it."""
-    return Facts(
+    return agreement_facts(
+        lab,
+        evidence.agreements,
         personal_data=evidence.personal_data and not evidence.synthetic,
         synthetic=evidence.synthetic,
         scrubbed=evidence.scrubbed,
-        participant=lab.settings.participant,
+        but=(evidence.digest, evidence.plan),
     )
 
 

@@ -37,6 +37,8 @@ def judge_residue(lab: Lab, plan: Plan, executed: Executed) -> Verdict:
         "rows": look.rows,
         "columns": list(look.columns),
         "found": look.found,
+        "sampled": look.sampled,
+        "others": look.others,
         "promised": {column: sorted(kinds) for column, kinds in made.items() if column in look.columns},
         "broken": broken,
     }

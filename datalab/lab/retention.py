@@ -1,6 +1,7 @@
 """The end of the retention: remove what a run left and what was fetched for it; say what went, what stays, and why.
 
 A run holds its working files, the objects it read from the landing folder, and its evidence. Its clock begins anew whenever it is run.
+Where an agreement demands that the data be deleted, by a date or after use, the clock ends then, if that is sooner.
 An object goes when no other run holds it, evidence when no candidate and no unexpired release asks for it: to verify, open and pull a
 release that is still valid needs nothing that is removed here.
 """
@@ -21,10 +22,12 @@ from datalab.engine.folder import RunFolder
 from datalab.errors import NotFound, UsageError
 from datalab.lab.approvals import deciding
 from datalab.lab.candidate import evidence_path, intact
+from datalab.lab.clock import deletions, uses_ended
 from datalab.lab.lab import Lab
 from datalab.model.event import Event
 from datalab.model.pipeline import RETENTION
-from datalab.policy.moments import interval
+from datalab.policy import Deletion
+from datalab.policy.moments import interval, rfc3339
 
 _DURATION = re.compile(r"P(?:(?P<years>[0-9]+)Y)?(?:(?P<months>[0-9]+)M)?(?:(?P<weeks>[0-9]+)W)?(?:(?P<days>[0-9]+)D)?")
 _KEPT = frozenset({"lock", "plan.pickle", "done.json"})
@@ -74,6 +77,21 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """Something that must be gone by ``at``: ``what`` (run, landing, release), its name, why, and what to do about it."""
+
+    what: str
+    name: str
+    at: datetime
+    why: str
+    next: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the ``--json`` form."""
+        return {"what": self.what, "name": self.name, "at": rfc3339(self.at), "why": self.why, "next": self.next}
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     """What the ledger knows of a run: ``until`` is the end of its retention, ``objects`` the digests that it read."""
 
@@ -82,6 +100,7 @@ class _Run:
     until: datetime
     objects: frozenset[str]
     purged: bool
+    why: str
 
 
 def purge(lab: Lab, plan: str, *, actor: str, early: bool = False) -> Purged:
@@ -135,6 +154,35 @@ def purge_expired(lab: Lab, *, actor: str) -> list[Purged]:
     return [*(purge(lab, run.plan, actor=actor) for run in over), purge_landing(lab, actor=actor)]
 
 
+def due(lab: Lab, within: timedelta = timedelta()) -> list[Due]:
+    """Return what must be removed, now or ``within`` some time, soonest first: runs, fetched objects, and releases whose terms end.
+
+    ``purge_expired`` removes runs and objects; candidates and releases are left to a person.
+    """
+    runs = _runs(lab)
+    found = [
+        Due("run", run.plan, run.until, run.why, "datalab quarantine purge --all-expired")
+        for run in runs.values()
+        if _left(lab, run)
+    ]
+    held, until = _holders(lab, runs, without=""), _landed_until(lab)
+    for digest, path in lab.landing.objects():
+        if digest not in held:
+            end = until.get(digest) or datetime.fromtimestamp(path.stat().st_mtime, UTC) + duration(RETENTION)
+            found.append(Due("landing", digest, end, "no run holds it", "datalab quarantine purge --all-expired"))
+    for name in lab.store.names():
+        places = [
+            *lab.store.candidate_folders(name),
+            *(lab.store.release(name, version) for version in lab.store.versions(name)),
+        ]
+        for place in places:
+            manifest = intact(place)
+            bounds = interval(str(manifest.terms.get("valid_until", ""))) if manifest else None
+            if bounds:
+                found.append(Due("release", f"{name}/{place.name}", bounds[0], "its terms end", f"remove {place}"))
+    return sorted((item for item in found if item.at <= datetime.now(UTC) + within), key=lambda item: (item.at, item.name))
+
+
 def duration(text: str) -> timedelta:
     """Read an ISO 8601 duration of years, months, weeks and days (a year is 365 days, a month 30)."""
     match = _DURATION.fullmatch(text)
@@ -153,13 +201,17 @@ def _runs(lab: Lab) -> dict[str, _Run]:
     by_agreement: dict[str, set[str]] = {}
     for event in lab.ledger.events(type="object.landed"):
         by_agreement.setdefault(str(event.body["agreement"]), set()).add(event.subject)
+    demands, ended = deletions(lab), uses_ended(lab)
     found = {}
     for start in lab.ledger.events(type="run.started"):
         if start.subject in made:
+            demanded = [demands[item] for item in start.body.get("agreements", ()) if item in demands]
+            until, why = _first(_end(start, str(made[start.subject].body["retention"])), demanded, ended.get(start.subject))
             found[start.subject] = _Run(
                 plan=start.subject,
                 pipeline=str(start.body["pipeline"]),
-                until=_end(start, str(made[start.subject].body["retention"])),
+                until=until,
+                why=why,
                 objects=_objects(start, by_agreement),
                 purged=purged.get(start.subject, 0) > start.sequence,
             )
@@ -201,10 +253,12 @@ def _at_work(lab: Lab, plan: str) -> bool:
 
 
 def _landed_until(lab: Lab) -> dict[str, datetime]:
-    """Return the end of each landed object's own clock, which every acquisition begins anew."""
+    """Return the end of each landed object's own clock, which every acquisition begins anew, but never past a duty to delete."""
+    demands = deletions(lab)
     found: dict[str, datetime] = {}
     for event in lab.ledger.events(type="object.landed"):
-        end = _end(event, str(event.body.get("retention", RETENTION)))
+        demanded = [demands[item] for item in (str(event.body["agreement"]),) if item in demands]
+        end, _ = _first(_end(event, str(event.body.get("retention", RETENTION))), demanded, None)
         found[event.subject] = max(end, found.get(event.subject, end))
     return found
 
@@ -269,3 +323,12 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _end(event: Event, retention: str) -> datetime:
     return datetime.fromisoformat(event.at) + duration(retention)
+
+
+def _first(retention: datetime, demanded: list[Deletion], ended: datetime | None) -> tuple[datetime, str]:
+    """Return the earliest end of the lab's own retention and of what agreements demand, and which of them it is."""
+    ends = [(retention, "the retention of the pipeline")]
+    ends += [(item.by, "the terms demand deletion by then") for item in demanded if item.by]
+    if ended is not None and any(item.after_use for item in demanded):
+        ends.append((ended, "the terms demand deletion after use"))
+    return min(ends, key=lambda end: end[0])

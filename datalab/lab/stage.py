@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from datalab.errors import PolicyRefusal, UsageError
+from datalab.lab.facts import territory_of
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.release import evidence_of, facts_of
 from datalab.lab.watch import Face, Silent
@@ -35,7 +36,7 @@ def pull_release(
         purpose=asked.purpose,
         purpose_text=asked.purpose_text,
         legal_basis=asked.legal_basis,
-        territory=lab.settings.territory,
+        territory=territory_of(lab.settings, destination),
         recipient=recipient,
         commercial=asked.commercial,
     )
@@ -56,7 +57,7 @@ def pull_release(
         raise PolicyRefusal(
             "\n  - ".join(["the terms do not permit this:", *decision.reasons]),
             where=f"{subject} to {target}",
-            next="choose another destination or recipient, or ask the data holder",
+            next=decision.next or "choose another destination or recipient, or ask the data holder",
         )
     place, manifest = pull(
         folder, target, decision, progress=lambda done, total: face.progress(f"pulling {subject}", done, total)

@@ -30,6 +30,28 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Fitness:
+    """What a catalogue tells about a dataset beside its terms: how fit it may be, how it is reached, what else it is called.
+
+    ``access`` is a code of the EU's access rights (PUBLIC, RESTRICTED, NON_PUBLIC), ``modified`` an RFC 3339 date or moment, both ""
+    where not stated. ``quality`` is the share (0 to 1) of what a good record holds that this one does, None where nobody looked;
+    ``gaps`` are what it lacks and what in it is wrong, in words. ``names`` are what the dataset is called in any catalogue:
+    identifiers and same-as links, globally unique; ``pages`` its landing pages.
+    """
+
+    themes: tuple[str, ...] = ()
+    access: str = ""
+    modified: str = ""
+    frequency: str = ""
+    route: str = ""
+    """How the data is had, in words: download, by hand at a page, through a service, with a permit."""
+    quality: float | None = None
+    gaps: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A dataset in a catalogue together with the terms under which it may be had.
 
@@ -52,6 +74,7 @@ class Offer:
     issued: str = ""
     catalogue_record: str = field(default="", repr=False)
     """The catalogue's own record, verbatim (JSON text)."""
+    fitness: Fitness = field(default=Fitness())
 
     @property
     def dataset(self) -> str:

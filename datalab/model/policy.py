@@ -31,15 +31,23 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something that must be done: ``anonymize``, ``attribute``, ``delete``, ``inform`` … with its conditions."""
+    """Something that must be done: ``anonymize``, ``attribute``, ``delete``, ``inform`` … with its conditions.
+
+    ``party`` is whom it names (to inform, to attribute to). ``consequences`` are due where the duty was not done.
+    """
 
     action: str
     constraints: tuple[Constraint, ...] = ()
+    party: str = ""
+    consequences: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A permission or a prohibition for one action. All constraints must hold."""
+    """A permission or a prohibition for one action. All constraints must hold.
+
+    ``duties`` of a permission come with it; those of a prohibition are its remedies, due where it was broken.
+    """
 
     action: str
     constraints: tuple[Constraint, ...] = ()
@@ -56,6 +64,8 @@ class Policy:
     obligations: tuple[Duty, ...] = ()
     unknown: tuple[str, ...] = ()
     """Parts of the policy that this profile cannot read; any entry makes every decision a no."""
+    vouchable: tuple[str, ...] = ()
+    """Those of ``unknown`` that narrow a permission: a steward may vouch for one of them, never for the others."""
     verbatim: str = field(default="", repr=False)
     """The policy exactly as received (JSON text)."""
 

@@ -20,6 +20,9 @@ _SECTIONS = {
     "publish": {"listen", "address", "consumers"},
     "connectors": None,
     "secrets": None,
+    "groups": None,
+    "accept": {"UsagePurpose", "FrameworkAgreement", "Membership"},
+    "places": None,
 }
 _KINDS: Mapping[str, type] = {
     "engine": int,
@@ -29,9 +32,19 @@ _KINDS: Mapping[str, type] = {
     "connectors": dict,
     "publish.consumers": dict,
     "sdv.accept_busl": bool,
+    "groups": list,
+    "accept": list,
+    "places": dict,
 }
 """The type of a section's values, or of one key; text where nothing stands here."""
-_WORDS = {str: "text in quotes", int: "a whole number", bool: "true or false", dict: "a section of its own"}
+_LISTS = ("groups", "accept")
+_WORDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a section of its own",
+    list: "a list of texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,9 @@ class Settings:
 
     ``territory`` is the ISO 3166-1 alpha-2 code of the country whose ground the lab's filesystem stands on. ``actor`` is who
     acts when nobody is named. ``connectors`` are tables of the form {"kind": …, …} by name; ``secrets`` are references by
-    name: ``env:NAME``, ``file:PATH`` or ``home:PATH`` (in the lab's home).
+    name: ``env:NAME``, ``file:PATH`` or ``home:PATH`` (in the lab's home). ``groups`` are the participants that belong to a
+    group which terms name; ``accept`` the Catena-X terms that the lab accepts, by left operand; ``places`` are tables
+    {"path": …, "territory": …}: on whose ground a storage stands (a country, or a NUTS region).
     """
 
     root: Path
@@ -77,6 +92,9 @@ class Settings:
     """Who may ask for what is published: participants, each with the name of the secret that its requests are signed with."""
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def path(self, value: Path) -> Path:
         """Return ``value`` as an absolute path."""
@@ -133,11 +151,14 @@ def load_settings(path: Path) -> Settings:
     values: dict[str, Any] = {}
     for section, table in tables.items():
         _check_section(section, table, path)
-        if _SECTIONS[section] is None:
+        if _SECTIONS[section] is None or section == "accept":
             values[section] = table
         else:
             prefix = f"{section}_" if section in {"ledger", "publish", "sdv"} else ""
             values |= {prefix + key: value for key, value in table.items()}
+    values |= {
+        section: {name: tuple(items) for name, items in values[section].items()} for section in _LISTS if section in values
+    }
     for key in ("home", "pipelines", "expectations"):
         if key in values:
             values[key] = Path(values[key])
@@ -160,6 +181,20 @@ def _check_section(section: str, table: object, path: Path) -> None:
         kind = _KINDS.get(f"{section}.{key}", _KINDS.get(section, str))
         if type(value) is not kind:
             raise SettingsError(f"{key!r} must be {_WORDS[kind]}", where=f"{path}, [{section}]")
+        _check_inside(section, key, value, path)
+
+
+def _check_inside(section: str, key: str, value: Any, path: Path) -> None:
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise SettingsError(f"{key!r} must be {_WORDS[list]}", where=f"{path}, [{section}]")
+    if section != "places":
+        return
+    if set(value) != {"path", "territory"} or not all(isinstance(item, str) and item for item in value.values()):
+        raise SettingsError(
+            f"{key!r} must say path and territory, both as text",
+            where=f"{path}, [places]",
+            next='write for example scratch = { path = "/scratch", territory = "FI" }',
+        )
 
 
 def _overridden(settings: Settings) -> Settings:

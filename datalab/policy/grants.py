@@ -9,7 +9,8 @@ from datalab.model.agreement import Intent
 from datalab.model.canonical import describe, digest
 from datalab.model.decision import Decision, Door
 from datalab.model.offer import Offer
-from datalab.policy.doors import Facts, decide
+from datalab.policy.doors import decide
+from datalab.policy.facts import Facts
 
 
 def acquire_subject(offer: Offer, intent: Intent) -> str:
@@ -29,14 +30,19 @@ def acquire_target(offer: Offer) -> str:
     return f"{offer.connector}:{offer.dataset_id}"
 
 
-def decide_acquisition(offer: Offer, intent: Intent, *, moment: dt.datetime, actor: str, participant: str = "") -> Decision:
-    """Decide whether ``offer`` may be acquired for ``intent``: the decision that connectors ask for."""
+def decide_acquisition(
+    offer: Offer, intent: Intent, *, moment: dt.datetime, actor: str, participant: str = "", facts: Facts | None = None
+) -> Decision:
+    """Decide whether ``offer`` may be acquired for ``intent``: the decision that connectors ask for.
+
+    ``facts`` are what the lab knows; without them nothing but its own identifier, the ``participant``, is known.
+    """
     return decide(
         Door.ACQUIRE,
         [offer.policy],
         intent,
         moment=moment,
-        facts=Facts(personal_data=offer.personal_data, participant=participant),
+        facts=facts or Facts(personal_data=offer.personal_data, participant=participant),
         subject=acquire_subject(offer, intent),
         target=acquire_target(offer),
         actor=actor,
@@ -47,7 +53,9 @@ def check_grant(decision: Decision, door: Door, subject: str, target: str, recip
     """Raise ``PolicyRefusal`` unless ``decision`` permits exactly this."""
     if not decision.permitted:
         raise PolicyRefusal(
-            "\n".join(decision.reasons) or "the decision is a no", where=f"{decision.door} of {decision.target}"
+            "\n".join(decision.reasons) or "the decision is a no",
+            where=f"{decision.door} of {decision.target}",
+            next=decision.next,
         )
     if not decision.permits(door, subject, target, recipient):
         wanted = {"door": str(door), "subject": subject, "target": target, "recipient": recipient}

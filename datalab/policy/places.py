@@ -1,7 +1,8 @@
-"""Places: what a spatial term may name, as sets of ISO 3166-1 alpha-2 codes.
+"""Places: what a spatial term may name, as sets of ISO 3166-1 alpha-2 codes, and the NUTS regions within countries.
 
-Read are the European Union and the European Economic Area, and countries by alpha-2 or alpha-3 code, bare or in the
-IRIs of the EU Publications Office, of ISO, or of the DPV locations. Every other place is unknown.
+Read are the European Union and the European Economic Area, countries by alpha-2 or alpha-3 code, bare or in the IRIs of
+the EU Publications Office, of ISO, or of the DPV locations, and NUTS codes (``DE21``, ``nuts:DEA``, or as an IRI of
+data.europa.eu), whose letters nest: ``DE21`` lies in ``DE2`` and in ``DE``. Every other place is unknown.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _PREFIX = re.compile(
     r"|iso3166:|iso3166-1:|loc:"
 )
 
+_NUTS = re.compile(r"(?P<named>https?://data\.europa\.eu/nuts/code/|nuts:)?(?P<code>[A-Z]{2}[0-9A-Z]{1,3})")
+
 
 @functools.cache
 def _alpha2() -> dict[str, str]:
@@ -63,3 +66,40 @@ def country(territory: str) -> str | None:
     """Return the alpha-2 code of one country, or None where ``territory`` is not exactly one."""
     found = countries(territory) if territory else None
     return next(iter(found)) if found and len(found) == 1 else None
+
+
+def region(place: str) -> str | None:
+    """Return the NUTS code that a place is, from the country's first level down; None for anything else.
+
+    A bare code needs a figure in it: ``DEA`` could as well be a country's three letters.
+    """
+    match = _NUTS.fullmatch(place.strip())
+    if not match or countries(place) is not None:
+        return None
+    code = match["code"]
+    known = country(code[:2]) is not None and (match["named"] or any(sign.isdigit() for sign in code))
+    return code if known else None
+
+
+def is_place(place: str) -> bool:
+    """Whether a spatial term that names this place can be measured."""
+    return countries(place) is not None or region(place) is not None
+
+
+def stands_in(territory: str, place: str) -> bool | None:
+    """Whether data that stands in ``territory`` (one country or NUTS region) stands in ``place``; None where that is not known."""
+    home = region(territory)
+    where = country(home[:2]) if home else country(territory)
+    if where is None:
+        return None
+    covered = countries(place)
+    if covered is not None:
+        return where in covered
+    wanted = region(place)
+    if wanted is None:
+        return None
+    if country(wanted[:2]) != where:
+        return False
+    if home and (home.startswith(wanted) or not wanted.startswith(home)):
+        return home.startswith(wanted)
+    return None  # the country, or a larger region, is all that is known

@@ -7,8 +7,9 @@ A connector is registered under the entry point group ``datalab.connectors`` as 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from datalab.errors import NotFound
 from datalab.model.agreement import Agreement, Intent, SourceObject
@@ -44,6 +45,47 @@ class Connector(Protocol):
 
         Ordinals count from 0 within the call; the lab renumbers them.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a harvested catalogue. ``number`` grows with every change; ``offer`` is None where the dataset is gone."""
+
+    number: int
+    dataset_id: str
+    offer: Offer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a harvest came to: datasets in the catalogue now, and how many were new, changed, gone or could not be read."""
+
+    datasets: int
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unreadable: int = 0
+
+
+@runtime_checkable
+class Harvester(Connector, Protocol):
+    """A connector that keeps a copy of its catalogue, so that it can be searched without asking it."""
+
+    @property
+    def harvests(self) -> bool:
+        """Whether this one does: a catalogue of millions is asked instead."""
+
+    def harvest(self, progress: Progress) -> Harvest:
+        """Bring the copy up to date; a harvest that was cut goes on where it was."""
+
+    def changes(self, after: int) -> Iterator[Change]:
+        """Yield what changed since the change ``after``, in order; 0 is the beginning."""
+
+    def state(self) -> tuple[str, int, str]:
+        """Return the name of the copy (a new one where it was made anew), its last change, and when (RFC 3339) a harvest ended."""
+
+    def listed(self, dataset_id: str) -> Offer:
+        """Return an offer from the copy, without asking the catalogue; raise ``NotFound`` where it is not there."""
 
 
 def open_connector(name: str, table: Mapping[str, Any], state: Path) -> Connector:

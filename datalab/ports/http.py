@@ -8,14 +8,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import email.utils
-import functools
 import hashlib
 import json
 import re
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -25,7 +22,9 @@ import httpx
 
 from datalab.errors import ProtocolError, SourceError
 from datalab.ports.landing import Arrival, Landed, Landing
+from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
+from datalab.ports.transport import Transport
 
 __all__ = ["Answer", "HttpClient", "HttpRefused", "Limits", "Reach"]
 
@@ -33,44 +32,6 @@ _RETRIED = frozenset((429, 502, 503, 504))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _BEARER = re.compile(r"(?i)(bearer|token|authorization|password|secret|key)([\s:=\"']+)[A-Za-z0-9._~+/=-]{8,}")
 _BROKEN = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one client. Times in seconds, sizes in bytes."""
-
-    connect: float = 5.0
-    idle: float = 20.0
-    """The longest silence within an answer."""
-    seconds: float = 60.0
-    """The longest time for a whole message, redirects and reading included."""
-    message: int = 16 << 20
-    redirects: int = 3
-    attempts: int = 4
-    """Tries of a message, and tries of a download that bring no byte."""
-    backoff: float = 0.2
-    longest_wait: float = 30.0
-    """The longest Retry-After that is honoured; a peer that asks for more has failed."""
-    download_seconds: float = 6 * 3600.0
-    slowest: float = 1024.0
-    """Bytes a second that a download must reach on average after ``idle`` seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A JSON message as received: status, headers (lower case), the body read and to the letter."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    text: str = field(repr=False)
-
-
-class HttpRefused(SourceError):
-    """The peer answered with a status that was not expected."""
-
-    status: int = 0
-    body: Any = None
 
 
 class HttpClient:
@@ -82,7 +43,7 @@ class HttpClient:
         self._sleep = sleep
         self._secrets: set[str] = set()
         self._deadline = Deadline()
-        self._transport = _Transport(GuardedBackend(reach, self._deadline))
+        self._transport = Transport(GuardedBackend(reach, self._deadline))
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +54,10 @@ class HttpClient:
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
+
+    def hide(self, secret: str) -> None:
+        """Keep a secret that travels in addresses out of everything that is told."""
+        self._remember(secret)
 
     def redact(self, text: str) -> str:
         """Return ``text`` without any credential that this client was given, and without what looks like one."""
@@ -121,13 +86,14 @@ class HttpClient:
         token: str = "",
         renew: Callable[[], tuple[str, str] | None] | None = None,
         progress: Callable[[str, int, int | None], None] | None = None,
+        check: Callable[[Path], None] | None = None,
     ) -> Landed:
         """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range.
 
         ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none.
         """
         self._remember(token)
-        with landing.receive(name, limit=limit, sha256=sha256) as arrival:
+        with landing.receive(name, limit=limit, sha256=sha256, check=check) as arrival:
             while True:
                 try:
                     self._fill(arrival, url, token, limit, progress)
@@ -382,48 +348,6 @@ class HttpClient:
         error = HttpRefused(f"the peer answered {status}" + (f": {reason}" if reason else ""), where=shown(url))
         error.status, error.body = status, body
         return error
-
-
-class _Transport(httpx.BaseTransport):
-    """Carries httpx requests over httpcore with a backend of our own (httpx's own transport does not take one)."""
-
-    def __init__(self, backend: GuardedBackend) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(), network_backend=backend, max_connections=16, keepalive_expiry=5.0
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        sent = httpcore.Request(
-            request.method,
-            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
-        got = self._pool.handle_request(sent)
-        assert not isinstance(got.stream, bytes)
-        return httpx.Response(got.status, headers=got.headers, stream=_Body(got), extensions=got.extensions, request=request)
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Return the one TLS context of the process: reading the certificates takes longer than a negotiation."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
 
 
 def _blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:

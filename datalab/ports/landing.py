@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -45,11 +45,14 @@ class Landing:
                 orphan.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def receive(self, name: str, *, limit: int, sha256: str | None = None) -> Iterator[Arrival]:
+    def receive(
+        self, name: str, *, limit: int, sha256: str | None = None, check: Callable[[Path], None] | None = None
+    ) -> Iterator[Arrival]:
         """Receive one file of at most ``limit`` bytes; it becomes visible, under its digest, only when the block ends well.
 
         ``name`` comes from outside and is only used, cleaned, as the end of the file name.
-        ``sha256`` is what was announced, in hex of either case.
+        ``sha256`` is what was announced, in hex of either case. ``check`` looks at the whole file before it becomes visible, and
+        raises where it is not what it should be.
         """
         announced = sha256.lower() if sha256 else ""
         if announced and not _SHA256.fullmatch(announced):
@@ -72,6 +75,8 @@ class Landing:
                         where=f"announced sha256 {announced[:16]}…, got {found[:16]}…",
                         next="fetch again; if it stays so, tell the provider",
                     )
+                if check is not None:
+                    check(Path(stream.name))
                 folder = self.root / found[:2]
                 folder.mkdir(exist_ok=True, mode=0o700)
                 path = folder / f"{found}-{safe_name(name)}"
@@ -82,6 +87,27 @@ class Landing:
                 arrival.close()
                 Path(stream.name).unlink(missing_ok=True)
                 raise
+
+    def adopt(self, path: Path, name: str, *, found: str, sha256: str | None = None) -> Landed:
+        """Make a whole file of this folder visible under its digest; one that is not what was announced is removed.
+
+        ``path`` was written in any order and at any number of tries, under a name that begins with ``.arriving-``;
+        ``found`` is its SHA-256 as it reads back.
+        """
+        if sha256 and found != sha256.lower():
+            path.unlink()
+            raise SourceError(
+                f"the bytes of {safe_name(name)!r} differ from what was announced",
+                where=f"announced sha256 {sha256[:16]}…, got {found[:16]}…",
+                next="fetch again; if it stays so, tell the provider",
+            )
+        size = path.stat().st_size
+        folder = self.root / found[:2]
+        folder.mkdir(exist_ok=True, mode=0o700)
+        place = folder / f"{found}-{safe_name(name)}"
+        path.replace(place)
+        sync_folder(folder)
+        return Landed(place, size, found)
 
     def find(self, sha256: str) -> Landed | None:
         """Return a landed file by its digest, re-reading it to be sure; None when it is absent or no longer whole."""

@@ -280,7 +280,7 @@ class Consumer:
         return found[-1] if found else None
 
     def _session(self, port: int = 0) -> contextlib.AbstractContextManager[Session]:
-        return lend(Key(self._path, self._reach, self._token, self._door), port)
+        return lend(Key(self._path, self._reach, self._door), self._token, port)
 
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -41,7 +41,7 @@ class Post:
         self._store = store
         self._client = client
         self._act = act
-        self._token = token
+        self.token = token
         self._busy: set[str] = set()
         self._hindered = hindered
         self._told = False
@@ -113,7 +113,7 @@ class Post:
 
     def _deliver(self, letter: Letter) -> None:
         try:
-            self._client.post(letter.url, dict(letter.message), token=self._token, repeat=True)
+            self._client.post(letter.url, dict(letter.message), token=self.token, repeat=True)
         except HttpRefused as error:
             if error.status >= 500 or error.status == 429 or (error.status in _EARLY and letter.attempts < _EARLY_ATTEMPTS):
                 self._put_off(letter, error)

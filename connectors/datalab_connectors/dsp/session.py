@@ -24,17 +24,21 @@ __all__ = ["NotYet", "Session", "open_process"]
 class Session:
     """Callbacks, post and store, until it is closed."""
 
-    def __init__(self, path: Path, reach: Reach, token: str, door: Doorstep) -> None:
+    def __init__(self, path: Path, reach: Reach, door: Doorstep) -> None:
         self.store = Store(path)
         self.client = HttpClient(reach, Limits(connect=2, idle=10, seconds=20, attempts=2))
         self.exchange = Exchange(CONSUMER, self.store, Wishes())
         self.deliveries: Deliveries = {}
-        self._post = Post(self.store, self.client, self.exchange.act, token, self.exchange.hinder)
+        self._post = Post(self.store, self.client, self.exchange.act, "", self.exchange.hinder)
         self.exchange.wake = self._post.wake
         self._callbacks = Callbacks(self.exchange, self.deliveries, door, self.store.close)
         self.port = self._callbacks.port
         self.address = self.exchange.address = self._callbacks.address
         self._post.start()
+
+    def speak_as(self, token: str) -> None:
+        """Send what is owed under ``token`` from now on."""
+        self._post.token = token
 
     def deliver(self) -> None:
         """Wait until what this side owes was said, or has to be said later."""

@@ -22,7 +22,6 @@ class Key:
 
     path: Path
     reach: Reach
-    token: str
     door: Doorstep
 
 
@@ -31,15 +30,16 @@ _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def lend(key: Key, port: int = 0) -> Iterator[Session]:
-    """Lend a session that listens on ``port`` if it can (0: any), new or one that is idle."""
+def lend(key: Key, token: str, port: int = 0) -> Iterator[Session]:
+    """Lend a session that listens on ``port`` if it can (0: any) and speaks under ``token``, new or one that is idle."""
     found = _take(key)
     if found is not None and port not in {0, found.port}:
         found.close()
         found = None
     if found is None:
         door = key.door if key.door.port else Doorstep(key.door.host, port, key.door.address)
-        found = Session(key.path, key.reach, key.token, door)
+        found = Session(key.path, key.reach, door)
+    found.speak_as(token)
     try:
         yield found
     except BaseException:

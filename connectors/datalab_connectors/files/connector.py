@@ -2,144 +2,122 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
+import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from datalab.errors import NotFound, PolicyRefusal, ReadError
+from datalab.errors import NotFound, ReadError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
-from datalab.policy import acquire_subject, acquire_target, check_grant, parse
-from datalab.policy.moments import rfc3339
+from datalab.model.policy import Policy
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing
+from datalab_connectors.kinds import kind_of, shown_name
+from datalab_connectors.standing import Attestation, agree, in_force, missing_policy, stated_policy
 
-_KEYS = {"kind", "root", "attestation", "attested_by", "personal_data", "participant"}
+_KEYS = {
+    "kind", "root", "attestation", "attested_by", "personal_data", "participant", "policy", "holder", "max_files", "outside",
+}  # fmt: skip
 _BLOCK = 1 << 20
-_WRAPPERS = {".gz", ".zip", ".zst"}
-_FORMATS = {
-    ".csv": ("csv", "text/csv"),
-    ".tsv": ("csv", "text/tab-separated-values"),
-    ".tab": ("csv", "text/tab-separated-values"),
-    ".jsonl": ("jsonl", "application/x-ndjson"),
-    ".ndjson": ("jsonl", "application/x-ndjson"),
-    ".parquet": ("parquet", "application/vnd.apache.parquet"),
-    ".arrow": ("arrow", "application/vnd.apache.arrow.file"),
-    ".feather": ("arrow", "application/vnd.apache.arrow.file"),
-    ".txt": ("text", "text/plain"),
-}
+_MAX_FILES = 100_000
+_NEAR = 1000
+_POLICY_BYTES = 1 << 20
 
 
 class FilesConnector:
     """Files below ``root`` (default: the current folder). The table carries the ``attestation`` and who signs it, ``attested_by``.
 
-    Without a word to the contrary (``personal_data = false``) a file is treated as personal data.
+    With ``policy = "NAME"`` the terms stand in a file of that name instead: in the dataset's folder, or as ``FILE.NAME``.
+    Without a word to the contrary (``personal_data = false``) a file is treated as personal data. Links are not followed;
+    nothing outside the root is read, unless ``outside`` says that paths come from the steward's own hand.
     """
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
+        where = f"datalab.toml, [connectors.{name}]"
         for key in table:
             if key not in _KEYS:
-                raise NotFound.among("key", key, _KEYS, where=f"datalab.toml, [connectors.{name}]")
+                raise NotFound.among("key", key, _KEYS, where=where)
         self.name = name
         self._root = Path(table.get("root", ".")).resolve()
-        self._attestation = str(table.get("attestation", "")).strip()
-        self._attested_by = str(table.get("attested_by", "")).strip()
+        self._attestation = Attestation.of(table)
         self._personal = table.get("personal_data", True) is not False
         self._participant = str(table.get("participant", "did:web:datalab.example"))
+        self._policy_name = str(table.get("policy", ""))
+        self._holder = str(table.get("holder", ""))
+        self._outside = table.get("outside", False) is True
+        self._max_files = table.get("max_files", _MAX_FILES)
+        if type(self._max_files) is not int or self._max_files < 1:
+            raise SettingsError("'max_files' must be a whole number from 1", where=where)
+        if "/" in self._policy_name:
+            raise SettingsError("'policy' is the name of a file, not a path", where=where)
 
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the files of known formats below the root whose path contains all words."""
         words = query.text.casefold().split()
         found = 0
-        for path in _files(self._root):
+        for path in _files(self._root, self._max_files):
             name = path.relative_to(self._root).as_posix()
-            if _format(path)[0] and all(word in name.casefold() for word in words):
+            if kind_of(path.name)[0] and all(word in name.casefold() for word in words):
                 if found >= query.limit:
                     return
                 found += 1
                 yield self.offer(name)
 
     def offer(self, dataset_id: str) -> Offer:
-        """Return a file or folder as an offer whose terms are the attestation."""
+        """Return a file or folder as an offer whose terms are the attestation, or stand beside it."""
         place = self._place(dataset_id)
         formats: dict[str, list[Path]] = {}
-        for path in _files(place):
-            formats.setdefault(_format(path)[0] or "text", []).append(path)
+        for path in self._data(place):
+            formats.setdefault(kind_of(path.name)[0] or "text", []).append(path)
         if not formats:
-            raise NotFound("the folder holds no file", where=str(place))
-        policy = parse(json.dumps({"@type": "Set", "permission": [{"action": "use"}]}))
-        stated = {
-            "@type": "Set",
-            "@id": f"urn:datalab:attestation:{hashlib.sha256(self._attestation.encode()).hexdigest()}",
-            "permission": [{"action": "use"}],
-            "attestation": self._attestation,
-            "attestedBy": self._attested_by,
-        }
-        if not self._attestation:
-            policy = dataclasses.replace(policy, unknown=("no attestation of why these files may be used",))
+            raise NotFound("the folder holds no file", where=shown_name(str(place)))
+        policy = self._policy(place)
+        names = [shown_name(path.name) for paths in formats.values() for path in paths]
         return Offer(
             connector=self.name,
             dataset_id=dataset_id,
-            offer_id=str(stated["@id"]),
-            title=place.name,
+            offer_id=policy.id,
+            title=shown_name(place.name),
             description=f"Files of the steward's own: {sum(map(len, formats.values()))}",
-            holder=self._attested_by,
-            policy=dataclasses.replace(policy, id=str(stated["@id"]), verbatim=json.dumps(stated, ensure_ascii=False)),
+            holder=self._holder or self._attestation.by,
+            policy=policy,
             distributions=tuple(_distribution(kind, paths) for kind, paths in sorted(formats.items())),
             personal_data=self._personal,
-            catalogue_record=json.dumps(
-                {"dataset": dataset_id, "files": [path.name for paths in formats.values() for path in paths]}
-            ),
+            catalogue_record=json.dumps({"dataset": shown_name(dataset_id), "files": names}),
         )
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
-        """Turn the attestation into the agreement."""
-        subject = self._check(decision, offer, intent)
-        if not self._attestation or not self._attested_by:
-            raise PolicyRefusal(
-                "a file of one's own needs an attestation and the name of who makes it",
-                where=offer.dataset_id,
-                next="say in the pipeline's source why it may be used: attestation=…",
-            )
-        return Agreement(
-            id=f"urn:datalab:attestation:{subject}",
-            kind="attestation",
-            connector=self.name,
-            dataset_id=offer.dataset_id,
-            offer_id=offer.offer_id,
-            provider=self._attested_by,
-            consumer=self._participant,
-            intent=intent,
-            policy=offer.policy,
-            agreed_at=rfc3339(dt.datetime.now(dt.UTC)),
-            verbatim=offer.policy.verbatim,
-        )
+        """Turn the attestation, or the policy beside the data, into the agreement."""
+        kind = "licence" if self._policy_name else "attestation"
+        agreement = agree(offer, intent, decision, kind=kind, provider=offer.holder, consumer=self._participant)
+        if kind == "attestation":
+            self._attestation.check(offer.dataset_id)
+        return agreement
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Copy the files of one format into the landing folder, in the order of their names."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the attestation is about something else", where=agreement.id)
+        in_force(agreement, offer, decision)
         wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
         if wanted is None:
             raise NotFound.among(
                 "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
             )
         place = self._place(offer.dataset_id)
-        paths = [path for path in _files(place) if (_format(path)[0] or "text") == wanted.format]
+        paths = [path for path in self._data(place) if (kind_of(path.name)[0] or "text") == wanted.format]
         landed = [_land(path, landing, wanted.sha256, progress) for path in paths]
         return [
             SourceObject(
                 ordinal=ordinal,
-                name=path.relative_to(place.parent).as_posix(),
+                name=shown_name(path.relative_to(place.parent).as_posix()),
                 path=item.path,
                 format=wanted.format,
                 bytes=item.bytes,
@@ -151,38 +129,68 @@ class FilesConnector:
             for ordinal, (path, item) in enumerate(zip(paths, landed, strict=True))
         ]
 
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
-
     def _place(self, dataset_id: str) -> Path:
         try:
             place = (self._root / dataset_id).resolve()
-            there = place.exists()
+            there = place.exists() and (self._outside or place.is_relative_to(self._root))
         except (OSError, ValueError):
             there = False
         if not there:
-            names = (path.relative_to(self._root).as_posix() for path in _files(self._root))
-            raise NotFound.among("file", dataset_id, names, where=str(self._root))
+            near = _files(self._root, _NEAR, cut=True)
+            names = (shown_name(path.relative_to(self._root).as_posix()) for path in near)
+            raise NotFound.among("file", shown_name(dataset_id), names, where=str(self._root))
         return place
 
+    def _data(self, place: Path) -> list[Path]:
+        """Return the files of a dataset without the one that holds its terms."""
+        return [path for path in _files(place, self._max_files) if not self._policy_name or path.name != self._policy_name]
 
-def _files(place: Path) -> list[Path]:
-    """Return the regular files of a place in the order of their names; hidden ones and links are left out."""
+    def _policy(self, place: Path) -> Policy:
+        if not self._policy_name:
+            return self._attestation.policy()
+        beside = place.with_name(f"{place.name}.{self._policy_name}")
+        for path in (place / self._policy_name,) if place.is_dir() else (beside, place.with_name(self._policy_name)):
+            if path.is_file() and not path.is_symlink():
+                with _opened(path) as stream:
+                    text = stream.read(_POLICY_BYTES + 1)
+                try:
+                    return stated_policy(text.decode())
+                except UnicodeDecodeError:
+                    raise ReadError("the policy is not UTF-8 text", where=shown_name(str(path))) from None
+        return missing_policy(self._policy_name)
+
+
+def _files(place: Path, most: int, *, cut: bool = False) -> list[Path]:
+    """Return the regular files of a place in the order of their names; hidden ones and links are left out.
+
+    More than ``most`` are an error, or, with ``cut``, left out.
+    """
     if place.is_file():
         return [place]
-    found = []
+    found: list[Path] = []
     for folder, folders, names in os.walk(place, followlinks=False):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(folder, name) for name in names if not name.startswith("."))
-        found += [path for path in paths if path.is_file() and not path.is_symlink()]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        for path in paths:
+            if not _regular(path):
+                continue
+            if len(found) >= most:
+                if cut:
+                    return sorted(found)
+                raise SettingsError(
+                    f"the folder holds more than {most} files",
+                    where=shown_name(str(place)),
+                    next="name a smaller folder, or raise max_files of the connector in datalab.toml",
+                )
+            found.append(path)
     return sorted(found)
 
 
-def _format(path: Path) -> tuple[str, str]:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _WRAPPERS]
-    return _FORMATS.get(suffixes[-1], ("", "")) if suffixes else ("", "")
+def _regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _distribution(kind: str, paths: list[Path]) -> Distribution:
@@ -190,13 +198,23 @@ def _distribution(kind: str, paths: list[Path]) -> Distribution:
         size = sum(path.stat().st_size for path in paths)
         sha256 = _sha256(paths[0]) if len(paths) == 1 else None
     except OSError as error:
-        raise ReadError(f"a file cannot be read: {error.strerror}", where=str(error.filename)) from None
-    media_type = _format(paths[0])[1] or "application/octet-stream"
+        raise ReadError(f"a file cannot be read: {error.strerror}", where=shown_name(str(error.filename))) from None
+    media_type = kind_of(paths[0].name)[1] or "application/octet-stream"
     return Distribution(id=kind, format=kind, media_type=media_type, bytes=size, sha256=sha256)
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file. What became a link, a pipe or a device since it was listed is refused, and waited for by nobody."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ReadError("this is no regular file", where=shown_name(str(path)))
+        yield stream
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with _opened(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -206,12 +224,13 @@ def _land(path: Path, landing: Landing, sha256: str | None, progress: Progress) 
         found = landing.find(sha256 or _sha256(path))
         if found is not None:
             return found
-        size = path.stat().st_size
-        with landing.receive(path.name, limit=size, sha256=sha256) as arrival, path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                arrival.write(block)
-                progress(path.name, arrival.size, size)
+        with _opened(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            with landing.receive(path.name, limit=size, sha256=sha256) as arrival:
+                while block := stream.read(_BLOCK):
+                    arrival.write(block)
+                    progress(shown_name(path.name), arrival.size, size)
     except OSError as error:
-        raise ReadError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+        raise ReadError(f"the file cannot be read: {error.strerror}", where=shown_name(str(path))) from None
     assert arrival.landed is not None
     return arrival.landed

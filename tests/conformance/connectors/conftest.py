@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.files import FilesConnector
+from datalab_connectors.rest import RestConnector
+from datalab_connectors.s3 import S3Connector
 from datalab_connectors.sandbox import SandboxConnector, start, stop
 from datalab_connectors.sandbox.identity import CLIENT, CLIENT_SECRET, REALM
 from datalab_connectors.simpl import SimplConnector
@@ -19,6 +23,8 @@ from datalab_connectors.simpl import SimplConnector
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
+from datalab.ports.objectput import put_verified
+from tests.conformance.connectors.faulty import site
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 TERMS = {
@@ -55,6 +61,8 @@ class Case:
     garbled: Callable[[], Any]
     """A connector whose source talks rubbish."""
     landing: Landing
+    troubled: Callable[..., None] | None = None
+    """Let the next requests meet troubles: called with "catalogue" or "file" and their kinds (`faulty.Site.trouble`)."""
 
     def permit(self, offer, intent=RESEARCH, **changes):
         import dataclasses
@@ -81,18 +89,82 @@ DSP = {
 SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
+CATALOGUE = """
+@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
+@prefix spdx: <http://spdx.org/rdf/terms#> . @prefix foaf: <http://xmlns.com/foaf/0.1/> .
+<counts> a dcat:Dataset ; dct:title "Bicycle counts"@en ; dct:description "One square, one day"@en ;
+  dct:publisher [ a foaf:Agent ; foaf:name "Ville de Luxembourg" ] ; dcat:distribution <counts/csv> .
+<counts/csv> a dcat:Distribution ; dct:title "CSV" ; dcat:accessURL <counts.csv> ; dcat:downloadURL <counts.csv> ;
+  dct:license <https://creativecommons.org/licenses/by-nc/4.0/> ; dct:format "CSV" ;
+  spdx:checksum [ spdx:algorithm spdx:checksumAlgorithm_sha256 ; spdx:checksumValue "%s" ] .
+<boats> a dcat:Dataset ; dct:title "Boats" ; dct:description "None here" .
+"""
+
+
+def _dcat(rubbish, file, landing, state):
+    """Yield the case of a catalogue in Turtle on a web server that can misbehave."""
+    import dataclasses
+
+    with site() as web:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        web.pages["/catalog.ttl"] = ("text/turtle", (CATALOGUE % digest).encode())
+        web.pages["/counts.csv"] = lambda _: ("text/csv", file.read_bytes())
+        connector = DcatConnector("space", {"url": f"{web.url}/catalog.ttl", "patience": 3}, state)
+        places = {"catalogue": "/catalog.ttl", "file": "/counts.csv"}
+        yield Case(
+            connector,
+            f"{web.url}/counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: DcatConnector("space", {"url": rubbish}, state / "rubbish"),
+            landing,
+            lambda place, *kinds: web.trouble(places[place], *kinds),
+        )
+
+
+def _stored(request, tmp_path, file, landing):
+    """The case of a bucket on a real S3 server; its object is the file that the server holds it in."""
+    server = request.getfixturevalue("s3server")
+    table = {"kind": "s3", **server.table("conformance"), "prefix": tmp_path.name, "attested_by": "steward"}
+    connector = S3Connector("own", {**table, "attestation": "Made by us, free of rights."}, tmp_path / "state")
+    bare = S3Connector("own", table, tmp_path / "state")
+    rubbish = S3Connector("own", {**table, "endpoint": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    with server.store() as store:
+        put_verified(store, file, "conformance", f"{tmp_path.name}/counts.csv")
+    held = server.folder / "conformance" / tmp_path.name / "counts.csv"
+    return Case(connector, "counts.csv", held, (bare, RESEARCH), lambda: rubbish, landing)
+
+
+def _described(request, tmp_path, file, landing):
+    """The case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
+    import dataclasses
+
+    catalogue = request.getfixturevalue("catalogue")
+    catalogue.stac("counts", file, licence="CC-BY-NC-4.0")
+    connector = RestConnector("stac", {"profile": "stac", "url": catalogue.url}, tmp_path / "state")
+    rubbish = RestConnector("stac", {"profile": "stac", "url": request.getfixturevalue("rubbish")}, tmp_path / "state")
+    commercial = dataclasses.replace(RESEARCH, commercial=True)
+    return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
+
+
 def simpl_table(url, monkeypatch, **more):
     monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
     login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
     return {"url": url, "patience": 20, **login, **more}
 
 
-@pytest.fixture(params=["sandbox", "files", *DSP, *SIMPL])
+@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, "rest", pytest.param("s3", marks=pytest.mark.server)])
 def case(request, tmp_path):
     import dataclasses
 
     file = _write(tmp_path / "holdings" / "counts")
     landing = Landing(tmp_path / "landing")
+    if request.param == "dcat":
+        yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param in {"s3", "rest"}:
+        yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
+        return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
         connector = FilesConnector("own", table, tmp_path / "state")

@@ -110,3 +110,49 @@ def test_garbage_is_a_clear_error(case):
         broken.offer(case.dataset)
     assert caught.value.what
     assert caught.value.where
+
+
+@pytest.fixture
+def troubled(case):
+    if case.troubled is None:
+        pytest.skip("the source of this case misbehaves in a suite of its own, or cannot")
+    return case
+
+
+@pytest.mark.parametrize("kinds", [["429"], ["503", "503"], ["cut"]])
+def test_a_busy_or_broken_catalogue_is_asked_again(troubled, kinds):
+    troubled.troubled("catalogue", *kinds)
+    assert troubled.connector.offer(troubled.dataset).title == "Bicycle counts"
+
+
+@pytest.mark.parametrize("kinds", [["503"] * 9, ["500"], ["garbage"], ["html"], ["drip"]])
+def test_a_catalogue_that_does_not_deliver_is_a_clear_error_and_then_forgotten(troubled, kinds):
+    troubled.troubled("catalogue", *kinds)
+    with pytest.raises(SourceError) as caught:
+        troubled.connector.offer(troubled.dataset)
+    assert caught.value.where
+    troubled.troubled("catalogue")
+    assert troubled.connector.offer(troubled.dataset).title == "Bicycle counts"
+
+
+@pytest.mark.parametrize("kinds", [["cut"], ["cut", "429", "cut"], ["503", "cut"]])
+def test_a_fetch_goes_on_where_it_was_cut(troubled, kinds):
+    offer, decision, agreement = acquire(troubled)
+    troubled.troubled("file", *kinds)
+    [landed] = troubled.connector.fetch(agreement, offer, "csv", troubled.landing, decision, Moved())
+    assert landed.path.read_bytes() == troubled.file.read_bytes()
+
+
+@pytest.mark.parametrize("kinds", [["503"] * 9, ["500"], ["garbage"], ["html"], ["drip"]])
+def test_a_file_that_does_not_come_leaves_nothing(troubled, kinds):
+    offer, decision, agreement = acquire(troubled)
+    troubled.troubled("file", *kinds)
+    with pytest.raises(SourceError) as caught:
+        troubled.connector.fetch(agreement, offer, "csv", troubled.landing, decision, Moved())
+    assert caught.value.what
+    assert not [path for path in troubled.landing.root.rglob("*") if path.is_file()]
+
+
+def test_search_gives_pages_no_longer_than_asked_for(case):
+    everything = list(case.connector.search(Query("", limit=10)))
+    assert [offer.dataset_id for offer in case.connector.search(Query("", limit=1))] == [everything[0].dataset_id]

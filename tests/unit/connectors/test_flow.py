@@ -140,7 +140,7 @@ def test_what_nobody_expects_does_not_land(tmp_path):
     from datalab_connectors.dsp.callbacks import Delivery, Doorstep
     from datalab_connectors.dsp.session import Session
 
-    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), "", Doorstep())
+    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep())
     try:
         with pytest.raises(SourceError), Landing(tmp_path / "landing").receive("f", limit=10) as arrival:
             session.deliveries["p", "f"] = Delivery("secret", arrival, threading.Lock())

@@ -39,7 +39,7 @@ OURS = [
     standardise.Drop("left"),
 ]
 
-EXPECTED = "31d614bb067dccebe450efb2fd0ba8d250456a8f6210f50e93d55e36eb6cfe0a"
+EXPECTED = "c47a6457d2f158bc0b9306025336f08f249668cfc94ea62cd0e930b865653d1c"
 """Content digest of what `OURS` leaves of `ROWS`."""
 
 

@@ -61,7 +61,8 @@ def test_what_a_step_keeps_or_no_step_scrubs_is_told_and_does_not_withhold(lab):
     steps = (*BEFORE, scrub.Columns({"name": "drop"}), scrub.Text("note", actions={"email": "keep"}))
     summary = run_pipeline(pipeline(steps=steps), lab=lab)
     body = looked(lab)
-    assert body["found"] == {"email": {"email": OUT}, "note": {"email": OUT}}
+    assert body["found"] == {}
+    assert body["others"] == {"email": {"email": OUT}, "note": {"email": OUT}}
     assert body["broken"] == []
     assert "needs a person" in Path(summary.report).read_text("utf-8")
 
@@ -72,8 +73,10 @@ def test_a_pipeline_that_does_not_scrub_is_not_looked_at(lab):
     assert summary.checks == ()
 
 
-def plan_of(*steps) -> SimpleNamespace:
-    return SimpleNamespace(id="p", pipeline=SimpleNamespace(steps=steps), labels=("01",), lineage=(), schema_out=pl.Schema())
+def plan_of(*steps, released=()) -> SimpleNamespace:
+    lineage = [SimpleNamespace(column=column, steps=("01",)) for column in released]
+    schema = pl.Schema(dict.fromkeys(released, pl.String))
+    return SimpleNamespace(id="p", pipeline=SimpleNamespace(steps=steps), labels=("01",), lineage=lineage, schema_out=schema)
 
 
 def test_texts_in_lists_and_structures_are_looked_at_too():
@@ -88,17 +91,27 @@ def test_texts_in_lists_and_structures_are_looked_at_too():
         }
     )
     facts = residue(plan_of(scrub.Text("note")), frame)["residue"]
-    assert facts == {"rows": 2, "found": {"tags": {"email": 2}, "who": {"email": 1}, "kind": {"email": 1}}}
+    assert facts["rows"] == facts["sampled"] == 2
+    assert facts["others"] == {"tags": {"email": 2}, "who": {"email": 1}, "kind": {"email": 1}}
+
+
+def test_what_was_promised_is_looked_for_in_all_rows_and_all_else_in_a_sample():
+    rows = 5_000
+    frame = pl.DataFrame({SOURCE: [0] * rows, ROW: range(rows), "note": ["Call +352 621 123 456 or mail a@b.example"] * rows})
+    facts = residue(plan_of(scrub.Text("note"), released=("note",)), frame)["residue"]
+    assert (facts["rows"], facts["sampled"]) == (rows, 1_000)
+    assert (facts["found"], facts["others"]) == ({"note": {"email": rows}}, {"note": {"phone": 1_000}})
 
 
 def test_shards_add_up_and_a_shard_without_a_look_is_not_forgotten(lab):
     facts = [
-        {"residue": {"rows": 2, "found": {"a": {"iban": 1}, "b": {}}}},
-        {"residue": {"rows": 3, "found": {"a": {"iban": 2}}}},
+        {"residue": {"rows": 2, "found": {"a": {"iban": 1}, "b": {}}, "sampled": 1, "others": {"a": {"name": 1}}}},
+        {"residue": {"rows": 3, "found": {"a": {"iban": 2}}, "sampled": 3, "others": {}}},
         {},
     ]
     look = merge_residue(facts)
-    assert (look.shards, look.rows, look.columns, look.found) == (2, 5, ("a", "b"), {"a": {"iban": 3}})
+    assert (look.shards, look.rows, look.sampled, look.columns) == (2, 5, 4, ("a", "b"))
+    assert (look.found, look.others) == ({"a": {"iban": 3}}, {"a": {"name": 1}})
     executed = SimpleNamespace(shards=[SimpleNamespace(facts=fact) for fact in facts])
     verdict = judge_residue(lab, plan_of(scrub.Text("note")), executed)
     assert "1 of 3 shards were not looked at" in verdict.reasons[0]

@@ -1,0 +1,273 @@
+"""The connector to a DCAT catalogue: it harvests and searches, a known open licence is its agreement, and files come over plain HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError, SourceError
+from datalab.model.agreement import Agreement, Intent, SourceObject
+from datalab.model.decision import Decision, Door
+from datalab.model.offer import Offer, Query
+from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, valid_until
+from datalab.policy.moments import rfc3339
+from datalab.ports.connector import Change, Harvest, Progress
+from datalab.ports.documents import DocumentClient
+from datalab.ports.http import Limits, Reach
+from datalab.ports.landing import Landing
+from datalab_connectors.dcat.ckan import CkanSource
+from datalab_connectors.dcat.fetching import fetch_distribution
+from datalab_connectors.dcat.pages import RdfSource, Source
+from datalab_connectors.dcat.piveau import PiveauSource
+from datalab_connectors.dcat.reading import distributions, offer_of, record_of
+from datalab_connectors.dcat.record import Raw
+from datalab_connectors.dcat.sparql import SparqlSource
+from datalab_connectors.dcat.store import Store
+
+_APIS = ("rdf", "ckan", "piveau", "sparql")
+_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+
+
+class DcatConnector:
+    """One catalogue. Its table in ``datalab.toml`` says where it is (``url``) and how it is asked (``api``); see docs/how-to/connect-dcat.md."""
+
+    keys: ClassVar[frozenset[str]] = frozenset(
+        (
+            "kind", "url", "api", "hosts", "accept", "rows", "query", "harvest", "max_age_hours", "languages", "personal_data",
+            "participant", "token_env", "max_bytes", "max_page_bytes", "patience",
+        )
+    )  # fmt: skip
+
+    def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
+        for key in table:
+            if key not in self.keys:
+                raise NotFound.among("key", key, self.keys, where=f"datalab.toml, [connectors.{name}]")
+        self.name = name
+        self._where = f"datalab.toml, [connectors.{name}]"
+        self._url = str(table.get("url", ""))
+        self._api = str(table.get("api", "rdf"))
+        if self._api not in _APIS:
+            raise NotFound.among("api", self._api, _APIS, where=self._where)
+        self._hosts = frozenset(map(str, table.get("hosts", ())))
+        self._accept, self._query = str(table.get("accept", "")), str(table.get("query", ""))
+        self._rows = self._number(table, "rows", 200 if self._api == "sparql" else 500)
+        self._harvests = table.get("harvest", True) is not False
+        if self._api == "rdf" and not self._harvests:
+            raise SettingsError(
+                "a catalogue in RDF cannot be asked, only harvested", where=self._where, next="leave harvest out"
+            )
+        self._max_age = self._number(table, "max_age_hours", 24)
+        self._languages = tuple(map(str, table.get("languages", ("en",))))
+        self._personal = table.get("personal_data", False) is True
+        self._participant = str(table.get("participant", "did:web:datalab.example"))
+        self._secret = str(table.get("token_env", ""))
+        self._max_bytes = self._number(table, "max_bytes", 64 << 30)
+        patience = self._number(table, "patience", 60)
+        self._limits = Limits(seconds=patience, idle=min(20, patience), message=self._number(table, "max_page_bytes", 64 << 20))
+        self._store = Store(state / "catalogue.sqlite", json.dumps([self._api, self._url, self._query]))
+
+    @property
+    def harvests(self) -> bool:
+        """Whether a copy of the catalogue is kept; without, the catalogue itself is asked."""
+        return self._harvests
+
+    def search(self, query: Query) -> Iterator[Offer]:
+        """Yield the offers in which all words occur, those with a word in the title first."""
+        words = query.text.casefold().split()
+        if query.limit <= 0:
+            return
+        if not self._harvests:
+            with self._client() as client:
+                raws = self._source().search(client, query.text, query.limit, self._token())
+            for raw in raws[: query.limit]:
+                self._store.keep(raw)
+                yield self._offer(raw)
+            return
+        self._ensure()
+        offers = (offer for raw in self._store.holding(words) if (offer := self._readable(raw)) and _rank(offer, words))
+        found = sorted(offers, key=lambda offer: -_rank(offer, words)) if words else offers
+        yield from itertools.islice(found, query.limit)
+
+    def offer(self, dataset_id: str) -> Offer:
+        """Return one offer as the catalogue has it now, or had it no longer than ``max_age_hours`` ago."""
+        if not self._harvests:
+            with self._client() as client:
+                raw = self._source().one(client, dataset_id, self._token())
+            self._store.keep(raw)
+            return self._offer(raw)
+        self._ensure()
+        return self.listed(dataset_id)
+
+    def listed(self, dataset_id: str) -> Offer:
+        """Return one offer from the copy, however old it is."""
+        raw = self._store.get(dataset_id)
+        if raw is None:
+            raise NotFound.among("dataset", dataset_id, self._store.close_to(dataset_id), where=f"connector {self.name}")
+        return self._offer(raw)
+
+    def harvest(self, progress: Progress) -> Harvest:
+        """Bring the copy up to date, page by page; what was cut goes on where it was."""
+        cursor = self._store.begin()
+        source = self._source()
+        before = self._store.count()
+        with self._client() as client:
+            for page in source.pages(client, cursor, self._token()):
+                self._store.add(page)
+                progress(f"harvesting {self.name}", self._store.seen(), page.total)
+        if before and not self._store.seen():
+            raise SourceError(
+                f"the catalogue is empty, and held {before} datasets before: the copy stays as it was",
+                where=self._base(),
+                next="look at the catalogue; where it is right, remove the connector's folder in the lab's home",
+            )
+        return self._store.end()
+
+    def changes(self, after: int) -> Iterator[Change]:
+        """Yield what changed in the copy after the change ``after``; a record that cannot be read is no offer."""
+        for number, name, raw in self._store.changes(after):
+            yield Change(number, name, self._readable(raw) if raw is not None else None)
+
+    def state(self) -> tuple[str, int, str]:
+        """Return the name of the copy, its last change, and when a harvest last came to its end ("" for never)."""
+        return self._store.state()
+
+    def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
+        """Take the licence for the agreement, where the terms are known and permit this; nothing is sent to anybody."""
+        subject = self._check(decision, offer, intent)
+        now = dt.datetime.now(dt.UTC)
+        found = decide_acquisition(offer, intent, moment=now, actor=decision.actor, participant=self._participant)
+        if not found.permitted:
+            raise PolicyRefusal("\n".join(found.reasons), where=offer.dataset, next="choose another purpose or another offer")
+        return Agreement(
+            id=f"urn:datalab:licence:{subject}",
+            kind="licence",
+            connector=self.name,
+            dataset_id=offer.dataset_id,
+            offer_id=offer.offer_id,
+            provider=offer.holder or self._base(),
+            consumer=self._participant,
+            intent=intent,
+            policy=offer.policy,
+            agreed_at=rfc3339(now),
+            valid_until=valid_until(offer.policy),
+            verbatim=offer.policy.verbatim,
+        )
+
+    def fetch(
+        self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
+    ) -> list[SourceObject]:
+        """Download one distribution into the landing folder, verified by the checksum that the catalogue announces."""
+        self._check(decision, offer, agreement.intent)
+        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
+            raise PolicyRefusal("the licence is of another offer", where=agreement.id, next="agree to this one")
+        offered = [item.id for item in offer.distributions]
+        if distribution and distribution not in offered:
+            raise NotFound.among("distribution", distribution, offered, where=offer.dataset_id)
+        known = {item.distribution.id: item for item in distributions(record_of(offer.catalogue_record), self._languages)}
+        wanted = known.get(distribution or next(iter(offered), ""))
+        if wanted is None:
+            raise SourceError(
+                "the offer has no distribution that can be fetched", where=offer.dataset, next="ask the data holder"
+            )
+        with DocumentClient(self._reach(wanted.address.url), self._limits) as client:
+            landed = fetch_distribution(
+                client, wanted, landing, limit=self._max_bytes, token=self._token_for(wanted.address.url), progress=progress
+            )
+        return [
+            SourceObject(
+                ordinal=0,
+                name=wanted.distribution.file or wanted.distribution.id,
+                path=landed.path,
+                format=wanted.distribution.format,
+                bytes=landed.bytes,
+                sha256=landed.sha256,
+                dataset_id=offer.dataset_id,
+                agreement_id=agreement.id,
+                connector=self.name,
+            )
+        ]
+
+    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
+        subject = acquire_subject(offer, intent)
+        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
+        return subject
+
+    def _ensure(self) -> None:
+        """Harvest where there is no copy, or none that is young enough to take terms from."""
+        _, _, ended = self._store.state()
+        oldest = rfc3339(dt.datetime.now(dt.UTC) - dt.timedelta(hours=self._max_age))
+        if not ended or ended < oldest:
+            self.harvest(lambda *_: None)
+
+    def _offer(self, raw: Raw) -> Offer:
+        return offer_of(self.name, raw, languages=self._languages, personal_data=self._personal)
+
+    def _readable(self, raw: Raw) -> Offer | None:
+        with contextlib.suppress(ProtocolError):
+            return self._offer(raw)
+        return None
+
+    def _source(self) -> Source:
+        url = self._base()
+        if self._api == "ckan":
+            return CkanSource(url, rows=self._rows, query=self._query)
+        if self._api == "piveau":
+            return PiveauSource(url, rows=self._rows, query=self._query)
+        if self._api == "sparql":
+            return SparqlSource(url, rows=self._rows, query=self._query, known=self._store.modified)
+        return RdfSource(url, accept=self._accept, marks=self._store.marks())
+
+    def _base(self) -> str:
+        if not self._url:
+            raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…/catalog.ttl"')
+        return self._url
+
+    def _client(self) -> DocumentClient:
+        host = urlsplit(self._base()).hostname or ""
+        return DocumentClient(Reach(self._hosts | {host}, loopback=host in _LOOPBACK), self._limits)
+
+    def _reach(self, url: str) -> Reach:
+        """Return where files may lie: at the hosts of the settings, or without any at every public host. Catalogues name hosts freely."""
+        own = urlsplit(self._base()).hostname or ""
+        host = urlsplit(url).hostname or ""
+        if self._hosts or host == own:
+            return Reach(self._hosts | {own}, loopback=own in _LOOPBACK)
+        return Reach()
+
+    def _token(self) -> str:
+        if not self._secret:
+            return ""
+        value = os.environ.get(self._secret, "")
+        if not value:
+            raise SettingsError(
+                f"the environment has no {self._secret}", where=self._where, next="set it to what the catalogue gave you"
+            )
+        return value
+
+    def _token_for(self, url: str) -> str:
+        """Return the catalogue's token for addresses of the catalogue only: no credential goes to another host."""
+        here, there = urlsplit(self._base()), urlsplit(url)
+        return self._token() if (here.scheme, here.netloc) == (there.scheme, there.netloc) else ""
+
+    def _number(self, table: Mapping[str, Any], key: str, default: int) -> int:
+        value = table.get(key, default)
+        with contextlib.suppress(TypeError, ValueError):
+            if int(value) >= 1:
+                return int(value)
+        raise SettingsError(f"{key} is {value!r}", where=self._where, next="give a whole number from 1")
+
+
+def _rank(offer: Offer, words: list[str]) -> int:
+    """Return 0 unless every word occurs; words in the title count three times."""
+    title = f"{offer.dataset_id} {offer.title}".casefold()
+    whole = " ".join((title, offer.description, offer.holder, *offer.keywords, *offer.fitness.themes)).casefold()
+    if not all(word in whole for word in words):
+        return 0
+    return 1 + sum(3 if word in title else 1 for word in words)

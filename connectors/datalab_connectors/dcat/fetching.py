@@ -1,0 +1,61 @@
+"""Bringing one distribution in: bounded, resumed, verified by whatever checksum the catalogue announces, and no web page for a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from datalab.errors import SourceError
+from datalab.ports.connector import Progress
+from datalab.ports.documents import DocumentClient
+from datalab.ports.landing import Landed, Landing
+from datalab.ports.reach import shown
+from datalab_connectors.dcat.reading import Found
+
+_PAGES = (b"<!doctype html", b"<html")
+
+
+def fetch_distribution(
+    client: DocumentClient, wanted: Found, landing: Landing, *, limit: int, token: str, progress: Progress
+) -> Landed:
+    """Download a distribution; what stands in the landing folder under its announced SHA-256 is not fetched again."""
+    address, distribution = wanted.address, wanted.distribution
+    if distribution.sha256 and (landed := landing.find(distribution.sha256)) is not None:
+        return landed
+    return client.download(
+        address.url,
+        landing,
+        distribution.file or distribution.id,
+        limit=limit,
+        sha256=distribution.sha256,
+        token=token,
+        progress=progress,
+        check=_checking(wanted),
+    )
+
+
+def _checking(wanted: Found) -> Callable[[Path], None]:
+    address = wanted.address
+
+    def check(path: Path) -> None:
+        with path.open("rb") as stream:
+            start = stream.read(512).lstrip().lower()
+            if start.startswith(_PAGES) and wanted.distribution.format not in {"html", "htm", "xhtml"}:
+                raise SourceError(
+                    f"the address of {wanted.distribution.id!r} shows a web page, not the file",
+                    where=shown(address.url),
+                    next="choose a distribution with a download address, or fetch the file by hand and use it as your own",
+                )
+            stream.seek(0)
+            if address.algorithm and address.algorithm != "sha256":
+                # MD5 and SHA-1 show a broken transfer, which is what a catalogue's checksum is for; our own digest is SHA-256.
+                found = hashlib.file_digest(stream, lambda: hashlib.new(address.algorithm, usedforsecurity=False)).hexdigest()
+                if found != address.checksum:
+                    raise SourceError(
+                        f"the bytes of {wanted.distribution.id!r} differ from what was announced",
+                        where=f"announced {address.algorithm} {address.checksum[:16]}…, got {found[:16]}…",
+                        next="fetch again; if it stays so, tell the provider",
+                    )
+
+    return check

@@ -1,0 +1,126 @@
+"""Terms that nobody negotiates: a steward's attestation, a holder's policy beside the data, a published licence.
+
+Each becomes the agreement as it stands, once a decision permits exactly this offer for exactly this intent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datalab.errors import PolicyRefusal
+from datalab.model.agreement import Agreement, Intent
+from datalab.model.decision import Decision, Door
+from datalab.model.offer import Offer
+from datalab.model.policy import Policy
+from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, parse, valid_until
+from datalab.policy.moments import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Why a steward may use data that comes without terms, and who says so."""
+
+    text: str = ""
+    by: str = ""
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Attestation:
+        """Read ``attestation`` and ``attested_by`` of a connector's table."""
+        return cls(str(table.get("attestation", "")).strip(), str(table.get("attested_by", "")).strip())
+
+    def policy(self) -> Policy:
+        """Return the terms: use, and without a text nothing at all."""
+        identifier = f"urn:datalab:attestation:{hashlib.sha256(self.text.encode()).hexdigest()}"
+        stated = {
+            "@type": "Set",
+            "@id": identifier,
+            "permission": [{"action": "use"}],
+            "attestation": self.text,
+            "attestedBy": self.by,
+        }
+        policy = parse(json.dumps({"@type": "Set", "permission": [{"action": "use"}]}))
+        if not self.text:
+            policy = dataclasses.replace(policy, unknown=("no attestation of why these files may be used",))
+        return dataclasses.replace(policy, id=identifier, verbatim=json.dumps(stated, ensure_ascii=False))
+
+    def check(self, dataset: str) -> None:
+        """Raise ``PolicyRefusal`` unless somebody attests something."""
+        if not self.text or not self.by:
+            raise PolicyRefusal(
+                "a file of one's own needs an attestation and the name of who makes it",
+                where=dataset,
+                next="say in the pipeline's source why it may be used: attestation=…",
+            )
+
+
+def stated_policy(text: str) -> Policy:
+    """Return a holder's policy as it was found beside the data, with an id in every case."""
+    policy = parse(text)
+    return policy if policy.id else dataclasses.replace(policy, id=f"urn:datalab:policy:{policy.sha256}")
+
+
+def missing_policy(name: str) -> Policy:
+    """Return the terms where a policy file was to be expected and is not there: none that permit anything."""
+    unknown = (f"no {shown(name)} beside the data, where its terms should stand",)
+    body = {"@type": "Set", "@id": "urn:datalab:policy:missing", "permission": []}
+    return Policy(id=str(body["@id"]), unknown=unknown, verbatim=json.dumps(body))
+
+
+def shown(name: str) -> str:
+    """Return a setting as it may stand in a sentence."""
+    return repr(name[:80])
+
+
+def granted(decision: Decision, offer: Offer, intent: Intent) -> str:
+    """Return what the decision is about; raise ``PolicyRefusal`` unless it permits to acquire exactly this."""
+    subject = acquire_subject(offer, intent)
+    check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
+    return subject
+
+
+def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provider: str, consumer: str) -> Agreement:
+    """Turn the terms of an offer into the agreement: ``kind`` is ``attestation`` or ``licence``. The same again, the same id."""
+    subject = granted(decision, offer, intent)
+    moment = dt.datetime.now(dt.UTC)
+    if kind == "licence":
+        _look_again(offer, intent, decision, moment)
+    return Agreement(
+        id=f"urn:datalab:{kind}:{subject}",
+        kind=kind,
+        connector=offer.connector,
+        dataset_id=offer.dataset_id,
+        offer_id=offer.offer_id,
+        provider=provider,
+        consumer=consumer,
+        intent=intent,
+        policy=offer.policy,
+        agreed_at=rfc3339(moment),
+        valid_until=valid_until(offer.policy),
+        verbatim=offer.policy.verbatim,
+    )
+
+
+def _look_again(offer: Offer, intent: Intent, decision: Decision, moment: dt.datetime) -> None:
+    """Raise ``PolicyRefusal`` where the terms that can be read forbid this: no holder is asked who would say so.
+
+    What cannot be read was for the decision to judge; a steward may have vouched for it.
+    """
+    plain = dataclasses.replace(offer, policy=dataclasses.replace(offer.policy, unknown=()))
+    again = decide_acquisition(plain, intent, moment=moment, actor=decision.actor)
+    if not again.permitted:
+        raise PolicyRefusal("\n".join(again.reasons), where=offer.dataset, next="choose another purpose or another offer")
+
+
+def in_force(agreement: Agreement, offer: Offer, decision: Decision) -> None:
+    """Raise ``PolicyRefusal`` unless agreement and decision let exactly this offer be fetched now."""
+    granted(decision, offer, agreement.intent)
+    if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
+        raise PolicyRefusal("the agreement is about something else", where=agreement.id)
+    if agreement.valid_until and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC)):
+        raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="ask for new terms")

@@ -1,0 +1,79 @@
+"""Documents that are not JSON messages: catalogue pages in RDF, read whole, bounded, and only where they changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from datalab.errors import ProtocolError
+from datalab.ports.http import _BROKEN, _RETRIED, HttpClient, _blocks
+from datalab.ports.reach import shown
+
+_TEXT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What stands at an address. ``url`` is where it was found after redirects, ``media_type`` bare and in lower case.
+
+    ``unchanged``: the peer says that what ``etag`` or ``modified`` named is still current; then there are no ``data``.
+    """
+
+    url: str
+    media_type: str
+    data: bytes = field(repr=False)
+    etag: str = ""
+    modified: str = ""
+    unchanged: bool = False
+
+
+class DocumentClient(HttpClient):
+    """The hardened client for documents of any type."""
+
+    def read(self, url: str, *, accept: str = "*/*", etag: str = "", modified: str = "", token: str = "") -> Document:
+        """Return the document at ``url`` (at most ``limits.message`` bytes); a broken or busy peer is asked again.
+
+        ``etag`` and ``modified`` are what an earlier reading gave (RFC 9110, conditional requests). Raise ``HttpRefused`` for
+        any status but 200 and 304.
+        """
+        self._remember(token)
+        headers = {"accept": accept}
+        headers |= {"if-none-match": etag} if etag else {"if-modified-since": modified} if modified else {}
+        deadline = time.monotonic() + self.limits.seconds
+        for attempt in range(1, self.limits.attempts + 1):
+            last = attempt == self.limits.attempts
+            try:
+                with self._exchange("GET", url, headers, None, token, deadline) as response:
+                    wait = self._wait(response, attempt) if response.status_code in _RETRIED and not last else None
+                    if wait is None:
+                        found = response.headers
+                        place = str(response.request.url) if response.request else url
+                        kind = found.get("content-type", "").partition(";")[0].strip().lower()
+                        marks = found.get("etag", etag), found.get("last-modified", modified)
+                        if response.status_code == 304 and (etag or modified):
+                            return Document(place, kind, b"", *marks, unchanged=True)
+                        data = self._whole(response.iter_bytes(), url)
+                        if response.status_code != 200:
+                            raise self._refused(response.status_code, url, None, self._said(kind, data))
+                        return Document(place, kind, data, found.get("etag", ""), found.get("last-modified", ""))
+            except _BROKEN as error:
+                if last or time.monotonic() >= deadline:
+                    raise self._broken(error, url) from None
+                wait = self._backoff(attempt)
+            self._sleep(min(wait, max(0.0, deadline - time.monotonic())))
+        raise AssertionError("unreachable")
+
+    def _whole(self, blocks: Iterator[bytes], url: str) -> bytes:
+        kept, size = [], 0
+        for block in _blocks(blocks):
+            size += len(block)
+            if size > self.limits.message:
+                raise ProtocolError(f"the answer is longer than {self.limits.message} bytes", where=shown(url))
+            kept.append(block)
+        return b"".join(kept)
+
+    def _said(self, kind: str, data: bytes) -> str:
+        """Return the peer's words about its refusal where they are plain text (data.europa.eu) and short."""
+        text = data[:_TEXT].decode(errors="replace").strip() if kind == "text/plain" else ""
+        return self.redact(" ".join(text.split()))
