@@ -15,7 +15,9 @@ def test_a_reference_is_read_anew_each_time(tmp_path, monkeypatch):
     assert secret("env:A_TOKEN", "here") == "third-token"
 
 
-@pytest.mark.parametrize("reference", ["wJalrXUtnFEMIK7MDENG", "", "env:", "env:NOT_SET_AT_ALL", "file:/nowhere/at/all", "s3:x"])
+@pytest.mark.parametrize(
+    "reference", ["wJalrXUtnFEMIK7MDENG", "", "env:", "env:NOT_SET_AT_ALL", "file:/nowhere/at/all", "s3:x"]
+)
 def test_what_is_no_reference_is_refused_and_not_shown(reference):
     with pytest.raises(SettingsError) as caught:
         secret(reference, "here")
