@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datalab.model.agreement import Intent
     from datalab.model.offer import Offer
 
+NOBODY = "a holder who is not named"
+
 
 @click.command("discover")
 @click.argument("words", nargs=-1)
@@ -96,7 +98,7 @@ def in_a_line(offer: Offer) -> str:
     parts = [f"changed {changed[:10]}" if changed else "no date stated"]
     if fitness.quality is not None:
         parts.append(f"record {fitness.quality:.0%} complete")
-    return ", ".join([*parts, f"had by {fitness.route}" if fitness.route else "had by agreement with the provider"])
+    return ", ".join([*parts, f"by {fitness.route}" if fitness.route else "by agreement with the provider"])
 
 
 def _show(found: Discovery, intent: Intent | None) -> None:
@@ -106,7 +108,9 @@ def _show(found: Discovery, intent: Intent | None) -> None:
         click.echo("no offer matches; datalab discover lists them all, datalab doctor checks the connectors")
     for hit in found.hits:
         offer = hit.offer
-        click.echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder}, licence {offer.licence or 'not stated'}")
+        click.echo(
+            f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}"
+        )
         click.echo(f"  {in_a_line(offer)}")
         click.echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
         for sentence in in_words(offer.policy):

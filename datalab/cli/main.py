@@ -18,6 +18,7 @@ COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
     "offer": "Show one offer with its terms in words, or a profile of its data.",
     "catalogue": "Harvest catalogues into the index, or list what is in it.",
+    "login": "Log in at a data space that wants a person.",
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
     "run": "Run a pipeline to a candidate.",

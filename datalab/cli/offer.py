@@ -21,7 +21,7 @@ def command() -> None:
 @json_option
 def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
     """Show all that is known of one offer: its terms in words, what it holds, how good its record is."""
-    from datalab.cli.discover import in_a_line, offer_as_json
+    from datalab.cli.discover import NOBODY, in_a_line, offer_as_json
     from datalab.lab import open_lab
     from datalab.lab.acquire import connector_for, intent_of
     from datalab.lab.discover import preview
@@ -41,9 +41,7 @@ def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
         body = {**offer_as_json(offer), "description": offer.description, "policy": offer.policy.verbatim}
         print_json({**body, "decision": decision.as_json()} if decision else body)
         return
-    click.echo(
-        f"{offer.title}\n  {offer.dataset}\n  from {offer.holder or 'a holder who is not named'}, licence {offer.licence or 'not stated'}"
-    )
+    click.echo(f"{offer.title}\n  {offer.dataset}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
     click.echo(f"  {in_a_line(offer)}")
     click.echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
     if offer.description:
@@ -59,7 +57,10 @@ def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
         click.echo("\nThe record")
         for gap in offer.fitness.gaps:
             click.echo(f"  - {gap}")
-    rows = [(item.id, item.format, item.bytes or 0, (item.sha256 or "")[:12], item.title) for item in offer.distributions]
+    rows = [
+        (item.id, item.format, item.bytes if item.bytes is not None else "", (item.sha256 or "")[:12], item.title)
+        for item in offer.distributions
+    ]
     print_table(["distribution", "format", "bytes", "sha256", "title"], rows, right=["bytes"])
 
 

@@ -81,9 +81,9 @@ def policy_of(record: Record, parts: Sequence[Terms]) -> Policy:
     access = access_of(record)
     if access and access != OPEN_ACCESS:
         unknown.insert(0, _closed(access, health=is_health(record)))
-    texts_of_policies = list(dict.fromkeys(text for part in parts for text in part.policies))
-    if any(part.silent for part in parts) or not parts:
+    elif any(part.silent for part in parts) or not parts:
         unknown.append("no licence at all")
+    texts_of_policies = list(dict.fromkeys(text for part in parts for text in part.policies))
     stated = list(dict.fromkeys(text for part in parts for text in part.stated)) or [licence.id for licence in licences]
     name = stated[0] if len(stated) == 1 else f"{record.root}#terms"
     said = {"@type": "Set", "@id": name, **(rules(licences) if licences else {})}
@@ -149,5 +149,5 @@ def _framed(record: Record, node: Mapping[str, Any], depth: int) -> Any:
         found = [
             _framed(record, record.nodes.get(value["@id"], value) if "@id" in value else value, depth + 1) for value in values
         ]
-        body[key.removeprefix(ODRL)] = found
+        body[key.removeprefix(ODRL)] = found[0] if len(found) == 1 else found
     return body

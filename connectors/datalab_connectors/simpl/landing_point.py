@@ -94,7 +94,10 @@ class LandingPoint:
                 return JSONResponse({"reason": ["another part is arriving"]}, status_code=409)
             try:
                 span = _RANGE.fullmatch(request.headers.get("content-range", ""))
-                filling = _Filling(self._arrival, int(span[1]) if span else 0)
+                start = int(span[1]) if span else 0
+                if start not in {0, self._arrival.size}:
+                    return JSONResponse({"bytes": self._arrival.size}, status_code=416)
+                filling = _Filling(self._arrival, start)
                 async for block in request.stream():
                     filling.write(block)
                 filling.finish()
@@ -118,11 +121,9 @@ class LandingPoint:
 
 
 class _Filling:
-    """One body on its way in. One that begins again at an earlier place must repeat what is there already."""
+    """One body on its way in. One that begins again from the start must repeat what is there already."""
 
     def __init__(self, arrival: Arrival, start: int) -> None:
-        if start not in {0, arrival.size}:
-            raise SourceError(f"a part came that begins at {start} where {arrival.size} bytes are here")
         self._arrival = arrival
         self._skipping = arrival.size - start
         self._again = hashlib.sha256()

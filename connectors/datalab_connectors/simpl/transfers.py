@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,29 +86,23 @@ class Transfers:
         return landed
 
     def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
-        """Pull it under a reference of the node's, asked for again before and when its token ends."""
+        """Pull it under a reference of the node's, which is asked for again when its token ends, and then ordered again once."""
         for last in (False, True):
             transfer = self._start(order, {"type": "HttpData-PULL", "objectName": order.wanted.id})
             self._await(transfer, lambda told: told.get("state") in {"STARTED", *_DONE}, lambda: 0)
-            held = self._reference(transfer)
-
-            def renew(transfer: str = transfer, held: tuple[str, str] = held) -> tuple[str, str] | None:
-                with contextlib.suppress(HttpRefused):
-                    found = self._reference(transfer)
-                    return found if found != held else None
-                return None
-
+            references = _References(functools.partial(self._reference, transfer), progress)
+            url, value = references.first()
             try:
                 with client() as reader:
                     return reader.download(
-                        held[0],
+                        url,
                         landing,
                         order.name,
                         limit=order.limit,
                         sha256=order.wanted.sha256,
-                        token=held[1],
-                        renew=renew,
-                        progress=progress,
+                        token=value,
+                        renew=references.renew,
+                        progress=references.progress,
                     )
             except HttpRefused as error:
                 if last or error.status not in _REFUSED:
@@ -207,6 +202,35 @@ class Transfers:
             raise SourceError(
                 f"{size} bytes came where {order.wanted.bytes} were announced", where=order.contract, next="fetch it again"
             )
+
+
+class _References:
+    """The references of one pull. A new one is taken only while bytes come: a node could hand out dead ones for ever."""
+
+    def __init__(self, ask: Callable[[], tuple[str, str]], progress: Progress) -> None:
+        self._ask = ask
+        self._progress = progress
+        self._held: list[tuple[str, str]] = []
+        self._size, self._mark = 0, -1
+
+    def first(self) -> tuple[str, str]:
+        self._held.append(self._ask())
+        return self._held[0]
+
+    def renew(self) -> tuple[str, str] | None:
+        if self._size <= self._mark:
+            return None
+        self._mark = self._size
+        with contextlib.suppress(HttpRefused):
+            found = self._ask()
+            if found not in self._held:
+                self._held.append(found)
+                return found
+        return None
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        self._size = done
+        self._progress(what, done, total)
 
 
 def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> dict[str, Any]:
