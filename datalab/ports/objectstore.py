@@ -29,7 +29,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _MISSING = frozenset(("NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchUpload", "InvalidBucketName"))
 _REFUSED = frozenset(
-    ("AccessDenied", "403", "Forbidden", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed")
+    ("AccessDenied", "403", "Forbidden", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed", "XAdminUserNotFound")
 )  # fmt: skip
 _EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
 _BUSY = frozenset(("SlowDown", "ServiceUnavailable", "503", "InternalError", "500", "502", "504", "RequestTimeout", "429"))
@@ -219,18 +219,18 @@ class ObjectStore:
 
     def told(self, error: Exception, where: str) -> Exception:
         """Return a failure of the store as an error of the house, without keys in it."""
-        code, said = code_of(error), self.redact(" ".join(str(error).split()))[:200]
+        code, status, said = code_of(error), _status_of(error), self.redact(" ".join(str(error).split()))[:200]
         place = f"{shown(self.url)}/{shown_key(where)}"
         if code in _MISSING:
             what = "the bucket" if code in {"NoSuchBucket", "InvalidBucketName"} else "the object"
             return NotFound(f"{what} does not exist", where=place, next="check bucket and prefix in the connector's table")
         if code in _EXPIRED:
             return KeysExpired("the session token has expired", where=place, next="put a fresh one where its reference points")
-        if code in _REFUSED:
+        if code in _REFUSED or status in {401, 403}:
             return SourceError(
                 f"the store refuses these keys ({code})", where=place, next="check the keys, the region and what they may do"
             )
-        if code in _BUSY:
+        if code in _BUSY or status >= 500:
             return SourceError(f"the store was busy at every attempt ({code})", where=place, next="try again later")
         if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
             return SourceError("the store did not answer in the time allowed", where=place, next="try again later")
@@ -301,6 +301,16 @@ def code_of(error: BaseException | None) -> str:
             return code or str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
         error = error.__cause__
     return ""
+
+
+def _status_of(error: BaseException | None) -> int:
+    """Return the HTTP status behind an exception, 0 where the store did not answer: not every store uses Amazon's codes."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        error = error.__cause__
+    return 0
 
 
 def shown_key(key: str) -> str:

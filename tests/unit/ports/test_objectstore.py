@@ -91,6 +91,13 @@ def test_a_wrong_key_is_refused_and_never_shown(s3server, bucket, monkeypatch, l
 
 
 @pytest.mark.server
+def test_a_key_that_nobody_has_is_refused(s3server, bucket, monkeypatch):
+    monkeypatch.setenv("S3_TEST_ACCESS", "AKNOBODYNOBODY")
+    with s3server.store() as store, pytest.raises(SourceError, match="refuses these keys"):
+        list(store.listing(bucket))
+
+
+@pytest.mark.server
 def test_a_busy_store_is_asked_again(s3server, wire, bucket, put):
     put("a", b"1")
     answers = [said(b"503 Slow Down", SLOW_DOWN), said(b"503 Slow Down", SLOW_DOWN)]
