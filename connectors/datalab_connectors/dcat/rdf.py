@@ -66,7 +66,9 @@ def parse(data: bytes, *, media_type: str = "", url: str) -> Graph:
         _check_xml(data, url)
     elif data.count(b"<<") > _TRIPLE_TERMS:  # nested triple terms overflow the parser's stack
         raise ProtocolError("the document nests triples in triples, which no catalogue does", where=url)
-    base = url if url.startswith(("http://", "https://")) else "file:///catalogue"
+    base = (
+        url if url.startswith(("http://", "https://")) else "http://catalogue.invalid/"
+    )  # relative addresses in a file lead nowhere, and say so
     graph: Graph = {}
     try:
         for quad in ox.parse(data, kind, base_iri=base, lenient=True):

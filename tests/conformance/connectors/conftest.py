@@ -136,16 +136,36 @@ def _stored(request, tmp_path, file, landing):
     return Case(connector, "counts.csv", held, (bare, RESEARCH), lambda: rubbish, landing)
 
 
-def _described(request, tmp_path, file, landing):
-    """The case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
+def _stac(rubbish, file, landing, state):
+    """Yield the case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
     import dataclasses
 
-    catalogue = request.getfixturevalue("catalogue")
-    catalogue.stac("counts", file, licence="CC-BY-NC-4.0")
-    connector = RestConnector("stac", {"profile": "stac", "url": catalogue.url}, tmp_path / "state")
-    rubbish = RestConnector("stac", {"profile": "stac", "url": request.getfixturevalue("rubbish")}, tmp_path / "state")
-    commercial = dataclasses.replace(RESEARCH, commercial=True)
-    return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
+    with site() as web:
+        asset = {
+            "href": "/counts.csv",
+            "type": "text/csv",
+            "file:checksum": f"1220{hashlib.sha256(file.read_bytes()).hexdigest()}",
+        }
+        described = {"title": "Bicycle counts", "license": "CC-BY-NC-4.0"}
+        item = {"id": "counts", "collection": "bicycles", "properties": described, "assets": {"csv": asset}}
+        for path, body in {
+            "/search": {"features": [item]},
+            "/collections/bicycles/items/counts": item,
+            "/collections/bicycles": {},
+        }.items():
+            web.pages[path] = ("application/json", json.dumps(body).encode())
+        web.pages["/counts.csv"] = lambda _: ("text/csv", file.read_bytes())
+        connector = RestConnector("stac", {"profile": "stac", "url": web.url, "patience": 3}, state)
+        places = {"catalogue": "/collections/bicycles/items/counts", "file": "/counts.csv"}
+        yield Case(
+            connector,
+            "bicycles/counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: RestConnector("stac", {"profile": "stac", "url": rubbish}, state),
+            landing,
+            lambda place, *kinds: web.trouble(places[place], *kinds),
+        )
 
 
 def simpl_table(url, monkeypatch, **more):
@@ -219,11 +239,14 @@ def case(request, tmp_path):
     if request.param == "dcat":
         yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
         return
+    if request.param == "s3":
+        yield _stored(request, tmp_path, file, landing)
+        return
+    if request.param == "rest":
+        yield from _stac(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
     if request.param == "simpl-node":
         yield from _node(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
-        return
-    if request.param in {"s3", "rest"}:
-        yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
         return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
