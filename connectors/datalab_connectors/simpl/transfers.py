@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -66,21 +66,20 @@ class Transfers:
             landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
             LandingPoint(door, arrival) as point,
         ):
-            try:
+            with _hidden(point.secret):
                 known = {"type": "HttpData", "baseUrl": point.url, "objectName": order.wanted.id}
                 transfer = self._start(order, known)
                 self._await_arrival(transfer, point, arrival, progress)
-            except SourceError as error:
-                error.what, error.where = point.hide(error.what), point.hide(error.where)
-                raise
             self._check_size(order, arrival.size)
         assert arrival.landed is not None
         return arrival.landed
 
     def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
         """Have it written into a landing bucket of ours, and bring it home."""
-        transfer = self._start(order, dict(bucket.lend(order.name)))
-        self._await(transfer, _completed, lambda: 0)
+        lent = dict(bucket.lend(order.name))
+        with _hidden(lent.get("accessKey", ""), lent.get("secretKey", "")):
+            transfer = self._start(order, lent)
+            self._await(transfer, _completed, lambda: 0)
         landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
         self._check_size(order, landed.bytes)
         return landed
@@ -259,6 +258,17 @@ def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> d
             next=f'write destination = {{ {missing[0]} = "…" }} in datalab.toml',
         )
     return found
+
+
+@contextlib.contextmanager
+def _hidden(*secrets: str) -> Iterator[None]:
+    """Keep what was told to the node alone out of every error."""
+    try:
+        yield
+    except SourceError as error:
+        for secret in filter(None, secrets):
+            error.what, error.where = error.what.replace(secret, "•••"), error.where.replace(secret, "•••")
+        raise
 
 
 def _completed(told: Mapping[str, Any]) -> bool:

@@ -286,10 +286,52 @@ def test_a_landing_bucket_is_lent_and_emptied(delivering, monkeypatch):
     assert bucket.objects == {}
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("path", ["in/", ""])
+def test_a_bucket_on_a_real_store_is_lent_under_keys_of_its_own(delivering, s3server, tmp_path, monkeypatch, path):
+    from datalab.ports.objectput import put_verified
+
+    monkeypatch.setenv("LENT_KEY", "AKIALENTLENTLENTLENT")
+    monkeypatch.setenv("LENT_SECRET", "lent-secret-lent-secret-lent")
+    table = {
+        **s3server.table("landing"),
+        "prefix": "in",
+        "lent_access_key": "env:LENT_KEY",
+        "lent_secret_key": "env:LENT_SECRET",
+    }
+    fields = {key: {} for key in ("bucketName", "objectName", "path", "accessKey", "secretKey", "endpoint")}
+    delivering.says["GET", f"{BASE}/resourceAddresses/templates/1/schema"] = {"properties": fields}
+    (tmp_path / "made").write_bytes(b"12345")
+
+    def answer(handler):
+        sent = json.loads(delivering.heard[-1].body)["dataDestination"]
+        assert (sent["accessKey"], sent["bucketName"]) == ("AKIALENTLENTLENTLENT", "landing")
+        with s3server.store() as store:
+            put_verified(store, tmp_path / "made", sent["bucketName"], path + sent["objectName"])
+        return {"transferProcessId": "t"}
+
+    delivering.says["POST", f"{BASE}/transfers"] = answer
+    assert delivering.fetch(transport="bucket", bucket=table).path.read_bytes() == b"12345"
+    with s3server.store() as store:
+        assert not list(store.listing("landing"))
+
+    delivering.says["POST", f"{BASE}/transfers"] = (
+        400,
+        {"title": "Invalid", "detail": "no such user lent-secret-lent-secret-lent"},
+    )
+    with pytest.raises(SourceError, match="no such user") as caught:
+        delivering.fetch(transport="bucket", bucket=table)
+    assert "lent-secret" not in str(caught.value)
+
+    delivering.says["POST", f"{BASE}/transfers"] = {"transferProcessId": "t"}
+    with pytest.raises(SourceError, match="nothing is in the bucket"):
+        delivering.fetch(transport="bucket", bucket=table)
+
+
 def test_without_a_bucket_the_error_says_what_to_do(delivering):
     with pytest.raises(SettingsError, match="no landing bucket"):
         delivering.fetch(transport="bucket")
-    with pytest.raises(SettingsError, match="of the kind 'tape'"):
+    with pytest.raises(NotFound, match="'tape'"):
         delivering.fetch(transport="bucket", bucket={"kind": "tape"})
 
 
