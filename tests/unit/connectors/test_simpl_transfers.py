@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import socket
@@ -152,6 +153,22 @@ def test_a_push_that_says_something_else_the_second_time_does_not_land(deliverin
 
     pushing(delivering, act)
     with pytest.raises(SourceError, match="changed while it was being pushed"):
+        delivering.fetch()
+    assert not list(delivering.landing.root.rglob("*-*"))
+
+
+def test_a_push_that_drips_is_stopped(delivering):
+    def drip():
+        for _ in range(100):
+            time.sleep(0.05)
+            yield b"x"
+
+    def act(url):
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.post(url, content=drip(), trust_env=False)
+
+    pushing(delivering, act)
+    with pytest.raises(SourceError, match="slower than 1024 bytes a second"):
         delivering.fetch()
     assert not list(delivering.landing.root.rglob("*-*"))
 
