@@ -181,7 +181,7 @@ class SimplConnector:
             wanted=wanted,
             limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
         )
-        transfers = Transfers(self._node, self._where, self._patience)
+        transfers = Transfers(self._node, self._where, self._patience, self._limits())
         if transport == "push":
             return transfers.push(order, self._door, landing, progress)
         if transport == "pull":
@@ -209,7 +209,8 @@ class SimplConnector:
         decision = decide_acquisition(
             asked, intent, moment=dt.datetime.now(dt.UTC), actor=self._participant, participant=self._participant
         )
-        if not decision.permitted:
+        # A term that a steward may vouch for was vouched for, or the decision in hand would be a no.
+        if not decision.permitted and not all(refusal.vouchable for refusal in decision.refusals):
             raise PolicyRefusal("\n".join(decision.reasons), where=offer.dataset_id)
 
     def _checked(self, description: Description) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from datalab.errors import ProtocolError, SettingsError, SourceError
 from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
-from datalab.ports.http import HttpRefused
+from datalab.ports.http import HttpRefused, Limits
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.simpl.bucket import LandingBucket
@@ -54,10 +54,13 @@ class Order:
 class Transfers:
     """The transfers of one connector. ``patience``: seconds without any progress."""
 
-    def __init__(self, node: Node, where: str, patience: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, node: Node, where: str, patience: float, limits: Limits, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._node = node
         self._where = where
         self._patience = patience
+        self._limits = limits
         self._sleep = sleep
 
     def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
@@ -144,15 +147,22 @@ class Transfers:
         return name, schema if isinstance(schema, Mapping) else {}
 
     def _await_arrival(self, transfer: str, point: LandingPoint, arrival: Arrival, progress: Progress) -> None:
-        told = 0
+        told, begun = 0, 0.0
 
         def grown() -> int:
-            nonlocal told
+            nonlocal told, begun
             if point.failure is not None and not point.arrived.is_set():
                 raise point.failure
             if arrival.size > told:
+                begun = begun or time.monotonic()
                 told = arrival.size
                 progress(arrival.name, told, None)
+            elapsed = time.monotonic() - begun if begun and not point.arrived.is_set() else 0.0
+            slow = elapsed > self._limits.idle and told < elapsed * self._limits.slowest
+            if slow or elapsed > self._limits.download_seconds:
+                raise SourceError(
+                    f"the file is pushed slower than {self._limits.slowest:.0f} bytes a second", where=arrival.name
+                )
             return told
 
         self._await(transfer, _completed, grown)

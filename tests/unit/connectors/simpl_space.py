@@ -19,6 +19,8 @@ from datalab.policy import decide_acquisition
 
 RESEARCH = Intent("https://w3id.org/dpv#ResearchAndDevelopment", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 BICYCLES = f"{PREFIX}bicycles"
+BASE = "/contract-consumption/v1"
+OFFERS = {"offers": [{"assetId": "a", "providerParticipantId": "did:web:p", "policy": {"policyConstraints": []}}]}
 
 
 class Recorder:
@@ -164,3 +166,8 @@ class Stub:
         from urllib.parse import quote
 
         self.says["GET", f"/xfsc-advsearch-be/v1/selfDescriptions/{quote(identifier, safe='')}"] = described
+
+
+def asked_for(stub, path, method="POST"):
+    """Return the requests that a stub got below its contract consumption."""
+    return [kept for kept in stub.heard if (kept.method, kept.path) == (method, f"{BASE}{path}")]
