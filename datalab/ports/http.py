@@ -90,18 +90,22 @@ class HttpClient:
     ) -> Landed:
         """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range.
 
-        ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none.
+        ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none. It is
+        asked again only after bytes have come.
         """
         self._remember(token)
+        mark = -1
         with landing.receive(name, limit=limit, sha256=sha256, check=check) as arrival:
             while True:
                 try:
                     self._fill(arrival, url, token, limit, progress)
                     break
                 except HttpRefused as error:
-                    renewed = renew() if renew is not None and error.status in {401, 403} else None
+                    asks = renew is not None and error.status in {401, 403} and arrival.size > mark
+                    renewed = renew() if renew is not None and asks else None
                     if renewed is None:
                         raise
+                    mark = arrival.size
                     url, token = renewed
                     self._remember(token)
         assert arrival.landed is not None
