@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from datalab.errors import ProtocolError, SourceError
-from datalab.ports.http import HttpClient, HttpRefused, HttpRefused, Limits
+from datalab.ports.http import HttpClient, HttpRefused, Limits
 from datalab.ports.landing import Landing
 from datalab.ports.reach import Reach
 
