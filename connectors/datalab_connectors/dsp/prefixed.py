@@ -80,6 +80,12 @@ def decode(body: Any, context: str) -> Any:
     return {"@context": [context], **_decoded(rest, prefixes, 0)}
 
 
+def plain(body: Any, more: Mapping[str, str] | None = None) -> Any:
+    """Return compacted JSON-LD of any version in plain words, whatever its context: of our namespaces and of ``more`` by prefix."""
+    known = {**_NAMESPACES, **(more or {})}
+    return _decoded(body, {f"{prefix}:": "" for prefix in known} | dict.fromkeys(known.values(), ""), 0)
+
+
 def _encoded(value: Any, kind: str) -> Any:
     if isinstance(value, list):
         return [_encoded(item, kind) for item in value]

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
+from datalab_connectors.edc import EdcConnector
 from datalab_connectors.files import FilesConnector
 from datalab_connectors.rest import RestConnector
 from datalab_connectors.s3 import S3Connector
@@ -26,6 +27,7 @@ from datalab.policy import decide_acquisition
 from datalab.ports.landing import Landing
 from datalab.ports.objectput import put_verified
 from tests.conformance.connectors.faulty import site
+from tests.edc.stand_in import KEY, stand_in
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 TERMS = {
@@ -87,6 +89,7 @@ DSP = {
     "dsp-push": {"transport": "push"},
     "dsp-2024-1-push": {"version": "2024-1", "transport": "push"},
 }
+EDC = {"edc": {"transport": "pull"}, "edc-push": {"transport": "push"}}
 SIMPL = {"simpl": {}, "simpl-pull": {"transport": "pull"}}
 
 
@@ -168,6 +171,26 @@ def _stac(rubbish, file, landing, state):
         )
 
 
+def _managed(request, tmp_path, file, landing):
+    """Yield the case of an EDC connector: a stand-in for its management API, before a real provider."""
+    import dataclasses
+
+    request.getfixturevalue("monkeypatch").setenv("EDC_KEY", KEY)
+    url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
+    table = {"api_key": "env:EDC_KEY", "provider": url, "provider_id": "did:web:provider.example", "patience": 10}
+    with stand_in(tmp_path / "stand-in") as (management, _):
+        connector = EdcConnector("space", {"url": management, **table, **EDC[request.param]}, tmp_path / "state")
+        yield Case(
+            connector,
+            "counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: EdcConnector("space", {"url": request.getfixturevalue("rubbish"), **table}, tmp_path / "rubbish"),
+            landing,
+        )
+    stop(tmp_path / "provider")
+
+
 def simpl_table(url, monkeypatch, **more):
     monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
     login = {"issuer": f"{url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
@@ -229,7 +252,7 @@ def _node(rubbish, file, landing, state):
 
 
 @pytest.fixture(
-    params=["sandbox", "files", "dcat", *DSP, *SIMPL, "simpl-node", "rest", pytest.param("s3", marks=pytest.mark.server)]
+    params=["sandbox", "files", "dcat", *DSP, *SIMPL, "simpl-node", *EDC, "rest", pytest.param("s3", marks=pytest.mark.server)]
 )
 def case(request, tmp_path):
     import dataclasses
@@ -247,6 +270,9 @@ def case(request, tmp_path):
         return
     if request.param == "simpl-node":
         yield from _node(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param in EDC:
+        yield from _managed(request, tmp_path, file, landing)
         return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}
