@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from datalab.cli.output import ConsoleFace, json_option, print_json, print_table
+from datalab.cli.output import ConsoleFace, echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from datalab.lab.discover import Discovery, Hit
@@ -105,20 +105,18 @@ def _show(found: Discovery, intent: Intent | None) -> None:
     from datalab.policy import in_words
 
     if not found.hits:
-        click.echo("no offer matches; datalab discover lists them all, datalab doctor checks the connectors")
+        echo("no offer matches; datalab discover lists them all, datalab doctor checks the connectors")
     for hit in found.hits:
         offer = hit.offer
-        click.echo(
-            f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}"
-        )
-        click.echo(f"  {in_a_line(offer)}")
-        click.echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
+        echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
+        echo(f"  {in_a_line(offer)}")
+        echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
         for sentence in in_words(offer.policy):
-            click.echo(f"  - {sentence}")
+            echo(f"  - {sentence}")
         if hit.also:
-            click.echo(f"  also listed as {', '.join(hit.also)}")
+            echo(f"  also listed as {', '.join(hit.also)}")
         if hit.decision and intent:
-            click.echo(f"  for {intent.purpose}: {'permitted' if hit.decision.permitted else 'refused'}")
+            echo(f"  for {intent.purpose}: {'permitted' if hit.decision.permitted else 'refused'}")
     if found.hits:
         offers = [hit.offer for hit in found.hits]
         rows = [(o.dataset, d.id, d.format, d.bytes or 0) for o in offers for d in o.distributions]

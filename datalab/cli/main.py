@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from datalab.cli.interrupt import how_to_resume, interruptible
+from datalab.errors import harmless
 
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
@@ -114,7 +115,7 @@ def _of_the_machine(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"datalab: {message}\n")
+    sys.stderr.write(f"datalab: {harmless(message)}\n")
     sys.exit(code)
 
 

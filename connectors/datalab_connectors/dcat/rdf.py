@@ -15,6 +15,7 @@ from xml.parsers import expat
 import pyoxigraph as ox
 
 from datalab.errors import ProtocolError
+from datalab.ports.bodies import parse_json
 from datalab_connectors.dcat.contexts import pinned
 
 Value = Mapping[str, str]
@@ -126,8 +127,8 @@ def _format(data: bytes, media_type: str, url: str) -> ox.RdfFormat:
 
 def _with_pinned_contexts(data: bytes, url: str) -> bytes:
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = parse_json(data.decode("utf-8-sig"))
+    except ValueError:
         raise ProtocolError("the document is not readable JSON", where=url) from None
     return json.dumps(_pin(body, url, 0), ensure_ascii=False).encode()
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpcore
 import httpx
 
-from datalab.errors import ProtocolError
+from datalab.ports.bodies import whole
 from datalab.ports.http import Answer, HttpClient, HttpRefused
 from datalab.ports.reach import shown
 
@@ -60,13 +60,7 @@ class NodeClient(HttpClient):
     def _whole(self, response: httpx.Response, url: str, limit: int) -> bytes:
         if response.status_code != 200:
             self._answer(response, url, (200,))
-        blocks, size = [], 0
-        for block in response.iter_raw():
-            size += len(block)
-            if size > limit:
-                raise ProtocolError(f"the document is longer than {limit} bytes", where=shown(url))
-            blocks.append(block)
-        return b"".join(blocks)
+        return whole(response, limit, url)
 
     def _until(self) -> float:
         return time.monotonic() + self.limits.seconds
