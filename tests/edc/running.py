@@ -141,4 +141,4 @@ def _free_ports(count: int) -> list[int]:
 if __name__ == "__main__":
     if "--lock" in sys.argv and (JARS.exists() or fetch()):
         LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(found().items())), encoding="utf-8")
-    sys.exit(cannot())
+    sys.exit(cannot() or 0)
