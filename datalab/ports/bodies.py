@@ -17,6 +17,10 @@ _DEEPEST = 100
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+class Nested(ValueError):
+    """JSON that is nested deeper than anything reads."""
+
+
 def whole(response: httpx.Response, limit: int, url: str) -> bytes:
     """Return the body of an answer; raise ``ProtocolError`` beyond ``limit`` bytes, counted unpacked.
 
@@ -44,14 +48,14 @@ def whole(response: httpx.Response, limit: int, url: str) -> bytes:
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON text says; raise ``ValueError`` where it is none, or is nested beyond measure.
+    """Return what a JSON text says; raise ``ValueError`` where it is none, `Nested` where it is too deep.
 
     Half a surrogate pair, which JSON can name and no file or database can hold, becomes a question mark.
     """
     try:
         body = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
-        raise ValueError("nested beyond measure") from None
+        raise Nested from None
     level = [body]
     for _ in range(_DEEPEST):
         level = [
@@ -64,7 +68,7 @@ def parse_json(text: str) -> Any:
         if not level:
             break
     else:
-        raise ValueError("nested beyond measure")
+        raise Nested
     if _HALF.search(text):
         body = json.loads(json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
     return body

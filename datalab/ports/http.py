@@ -21,7 +21,7 @@ import httpcore
 import httpx
 
 from datalab.errors import ProtocolError, SourceError
-from datalab.ports.bodies import parse_json, whole
+from datalab.ports.bodies import Nested, parse_json, whole
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
@@ -186,19 +186,19 @@ class HttpClient:
             if response.status_code in expect:
                 raise
             data = b""  # a refusal stays one, whatever stands in it
-        text, body, readable = "", None, True
+        text, body, fault = "", None, ""
         try:
             text = data.decode("utf-8")
             body = parse_json(text) if text.strip() else None
-        except ValueError:
-            readable = False
+        except ValueError as error:
+            fault = "nested beyond measure" if isinstance(error, Nested) else "not JSON"
         if response.status_code not in expect:
             reasons = body.get("reason") or body.get("detail") if isinstance(body, dict) else ""
             reason = self.redact(json.dumps(reasons, ensure_ascii=False)[:300]) if reasons else ""
             raise self._refused(response.status_code, url, body, reason)
-        if not readable:
+        if fault:
             kind = self.redact(response.headers.get("content-type", "no content type"))[:60]
-            raise ProtocolError(f"the answer is not JSON ({kind}, {len(data)} bytes)", where=shown(url))
+            raise ProtocolError(f"the answer is {fault} ({kind}, {len(data)} bytes)", where=shown(url))
         return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body, text)
 
     def _fill(
