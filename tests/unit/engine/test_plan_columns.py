@@ -181,6 +181,7 @@ SERVICE_STEPS = [
     enrich.Join("facts", on={"text": "key"}, columns=["fact"], missing="drop"),
     enrich.Join("facts", on={"text": "key"}, columns=["fact"], missing="quarantine"),
     scrub.Text("text"),
+    scrub.Text(("text", "wide"), language="country"),
     scrub.Columns({"number": scrub.Pseudonym(), "wide": scrub.Mask()}),
 ]
 
