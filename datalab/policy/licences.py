@@ -37,10 +37,10 @@ _LONGEST = 500
 _PREFIX = re.compile(r"^(https?://(www\.)?|spdx:)")
 _TABLES = re.compile(
     r"^(publications\.europa\.eu/resource/authority/licen[cs]e/|spdx\.org/licenses/|dcat-ap\.de/def/licenses/|"
-    r"opendefinition\.org/licenses/)"
+    r"opendefinition\.org/licenses/|data\.europa\.eu/[a-z0-9]+/licen[cs]e/)"
 )
 _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
-_DEED = re.compile(r"/(deed|legalcode)([./][a-z]{2,3}(-[a-z]{2,4})?)?$")
+_DEED = re.compile(r"/(rdf|(deed|legalcode)([./][a-z]{2,3}(-[a-z]{2,4})?)?)$")
 _VERSION = r"(?P<version>1\.0|2\.[015]|3\.0|4\.0)"
 _PORT = (
     r"(?:int|igo|ar|at|au|be|bg|br|ca|ch|cl|cn|co|cr|cz|de|dk|ec|ee|eg|es|fi|fr|ge|gr|gt|hk|hr|hu|ie|il|in|it|jp|kr|lu|mk|mt|mx|my|"
@@ -83,7 +83,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      r"(?:commission\.europa\.eu|ec\.europa\.eu/info)/legal-notice(?:-[a-z]{2})?(?:#copyright-notice)?"), "COM-REUSE", (BY,)),
     (rf"etalab-1\.0|lov1|{_LO_TITLE}(?: version)? 1\.0|{_LO_FILES}licence-ouverte\.pdf", "etalab-1.0", (BY,)),
     ((rf"etalab-2\.0|(?:fr-)?lov?2?|{_LO_TITLE}(?:(?: version)? 2\.0)?|{_LO_FILES}etalab-licence-ouverte-v2\.0\.pdf|"
-     r"(?:data|etalab)\.gouv\.fr/(?:[a-z-]+/)*licence-ouverte(?:-open-licence)?|github\.com/etalab/licence-ouverte(?:/blob/master/lo\.md)?"), "etalab-2.0", (BY,)),
+     r"(?:data|etalab)\.gouv\.fr/(?:[a-z-]+/)*licence-ouverte(?:-open-licence(?:-[0-9]+)?)?|github\.com/etalab/licence-ouverte(?:/blob/master/lo\.md)?"), "etalab-2.0", (BY,)),
     (rf"{_OGL}/version/1|ogl(?:-uk)?-1\.0", "OGL-UK-1.0", (BY,)),
     (rf"{_OGL}/version/2|ogl(?:-uk)?-2\.0", "OGL-UK-2.0", (BY,)),
     (rf"{_OGL}(?:/version/3)?|ogl(?:-uk)?-3\.0|uk-ogl", "OGL-UK-3.0", (BY,)),
