@@ -15,6 +15,7 @@ import time
 import pytest
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.protocols import PROTOCOLS
+from datalab_connectors.sandbox import start, stop
 from datalab_connectors.simpl.records import Records
 
 from datalab.errors import NotFound, PolicyRefusal, SourceError
@@ -202,3 +203,30 @@ def test_a_wrong_protocol_address_names_what_was_tried(connect, space):
     connector = connect(provider=space[0].management)
     with pytest.raises(SourceError, match="dataspace-protocol-http:2024/1"):
         connector.offer("counts")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "path"), [("dataspace-protocol-http:2025-1", "2025-1"), ("dataspace-protocol-http:2024/1", "2024-1")]
+)
+def test_edc_reads_the_catalogue_of_our_own_provider(connect, tmp_path, protocol, path):
+    url = start(tmp_path / "provider", holdings=[_holdings(tmp_path)]).url
+    try:
+        connector = connect(provider=f"{url}/{path}", protocol=protocol, provider_id="did:web:sandbox.datalab.example")
+        [found] = connector.search(Query("bicycle"))
+        assert found.policy.permissions
+        assert [item.format for item in found.distributions] == ["csv"]
+    finally:
+        stop(tmp_path / "provider")
+
+
+def _holdings(tmp_path):
+    folder = tmp_path / "holdings" / "counts"
+    folder.mkdir(parents=True)
+    known = {"id": "counts", "title": "Bicycle counts", "description": "One square", "holder": "Us", "licence": "CC0-1.0"}
+    file = {"id": "csv", "file": "counts.csv", "format": "csv", "media_type": "text/csv"}
+    lines = [f'{key} = "{value}"' for key, value in known.items()]
+    lines += ["personal_data = false", "[[distribution]]", *(f'{key} = "{value}"' for key, value in file.items())]
+    (folder / "holding.toml").write_text("\n".join(lines))
+    (folder / "policy.json").write_text(json.dumps(TERMS))
+    (folder / "counts.csv").write_text("hour,count\n1,2\n")
+    return folder.parent

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -18,6 +18,10 @@ from datalab_connectors.dsp.holdings import catalogue_of, dataset_of
 from datalab_connectors.dsp.messages import message
 from datalab_connectors.dsp.provider import Expired, Provider
 from datalab_connectors.dsp.versions import SPOKEN, WELL_KNOWN, Version, announced
+
+_EDC = "https://w3id.org/edc/v0.0.1/ns/"
+_MOST = 1000
+"""Datasets in one answer."""
 
 
 def provider_routes(
@@ -40,8 +44,10 @@ def _routes(
     async def catalogue(request: Request) -> Response:
         identify(request)
         asked = version.read(await read_body(request), "CatalogRequestMessage")
-        if asked.get("filter"):
-            raise ProtocolError("this catalogue does not filter")
+        window = _window(asked.get("filter"))
+        if window is not None:
+            picked = list(provider.shelf.values())[window[0] : sum(window)]
+            return JSONResponse(version.write(catalogue_of(picked, provider.participant, endpoint)))
         page = request.query_params.get("page", "1")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1
         holdings = list(provider.shelf.values())
@@ -73,6 +79,26 @@ def _routes(
         Route(f"{prefix}/catalog/datasets/{{id:path}}", guarded("catalog", dataset, version), methods=["GET"]),
         *process_routes(exchange, identify, version, prefix),
     ]
+
+
+def _window(asked: Any) -> tuple[int, int] | None:
+    """Return start and number of the datasets in the query that an Eclipse EDC connector sends as a filter, whatever it wants.
+
+    One that picks datasets by their properties is refused, and so is any other filter. None: there is none.
+    """
+    if not asked:
+        return None
+    queries = [
+        {str(key).removeprefix("edc:").removeprefix(_EDC): value for key, value in query.items()}
+        for query in (asked if isinstance(asked, list) else [asked])
+        if isinstance(query, Mapping)
+    ]
+    query = queries[0] if len(queries) == 1 else {}
+    known = str(query.get("@type", "")).endswith("QuerySpec") and not query.get("filterExpression")
+    start, size = query.get("offset", 0), query.get("limit", 50)
+    if not (known and all(isinstance(number, int | float) and 0 <= number < 2**31 for number in (start, size))):
+        raise ProtocolError("this catalogue does not filter")
+    return int(start), min(int(size), _MOST)
 
 
 def _data(provider: Provider, exchange: Exchange) -> Handler:

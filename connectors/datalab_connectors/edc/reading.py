@@ -24,6 +24,7 @@ from datalab_connectors.edc.protocols import EDC
 from datalab_connectors.kinds import kind_of, kind_of_media
 
 _ODRL = "http://www.w3.org/ns/odrl.jsonld"
+_OF_FILES = ("byteSize", "checksum", "fileName", "mediaType")
 _RULES = ("permission", "prohibition", "obligation", "profile")
 _VOCABULARIES = ("dct:", "dcterms:", "dcat:")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -130,6 +131,7 @@ def _words(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _distribution(said: Mapping[str, Any]) -> Distribution:
+    said = {**_facts(said), **said}
     media = _first(said, "mediaType", "contenttype", "contentType")
     name = _first(said, "fileName", "filename")
     checksum = said.get("checksum")
@@ -145,6 +147,13 @@ def _distribution(said: Mapping[str, Any]) -> Distribution:
         title=_first(said, "title", "name"),
         file=safe_name(name) if name else "",
     )
+
+
+def _facts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what another kind of provider than EDC says of its file in the distribution; of several files, nothing."""
+    ways = [item for item in _listed(said.get("distribution")) if isinstance(item, Mapping)]
+    found = [{key: item[key] for key in _OF_FILES if key in item} for item in ways]
+    return found[0] if found and all(facts == found[0] for facts in found) else {}
 
 
 def _first(said: Mapping[str, Any], *keys: str) -> str:

@@ -10,6 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from datalab_connectors.dsp.service import _window
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.client import peer_error
 from datalab_connectors.edc.protocols import PROTOCOLS, candidates
@@ -156,6 +157,43 @@ def test_hostile_facts_are_not_believed(entry):
     [file] = offer_in("space", {**OLDER, "sha256": "", "byteSize": None, **entry}, "p").distributions
     assert (file.bytes, file.sha256) == (None, None)
     assert "/" not in file.file
+
+
+def test_facts_of_the_one_file_may_stand_in_the_distributions():
+    bare = {key: item for key, item in OLDER.items() if key not in {"sha256", "byteSize", "contenttype"}}
+    facts = {"dcat:mediaType": "text/csv", "dcat:byteSize": 7}
+    ways = [{"dct:format": way, **facts} for way in ("HttpData-PULL", "HttpData-PUSH")]
+    [file] = offer_in("space", {**bare, "dcat:distribution": ways}, "p").distributions
+    assert (file.id, file.bytes) == ("csv", 7)
+    [file] = offer_in("space", {**bare, "dcat:distribution": [*ways, {"dcat:mediaType": "text/html"}]}, "p").distributions
+    assert (file.id, file.bytes) == ("data", None)
+
+
+QUERY = {"@type": "QuerySpec", "offset": 0, "limit": 50, "filterExpression": [], "sortOrder": "ASC"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "window"),
+    [
+        (None, None),
+        ([], None),
+        (QUERY, (0, 50)),
+        ([QUERY], (0, 50)),
+        ({f"edc:{key}" if key[0] != "@" else key: item for key, item in QUERY.items()}, (0, 50)),
+        ({**QUERY, "limit": 10**6, "offset": 3.0}, (3, 1000)),
+    ],
+)
+def test_our_provider_takes_the_query_that_edc_sends_with_every_catalogue_request(asked, window):
+    assert _window(asked) == window
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["x", [QUERY, QUERY], {**QUERY, "offset": -1}, {**QUERY, "limit": "9"}, {**QUERY, "filterExpression": [{}]}, {"a": 1}],
+)
+def test_our_provider_does_not_filter(asked):
+    with pytest.raises(ProtocolError, match="filter"):
+        _window(asked)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"@type": "Dataset"}])
