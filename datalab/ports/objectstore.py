@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from datalab.errors import NotFound, ProtocolError, SettingsError, SourceError
+from datalab.ports.objectsession import bounded_session
 from datalab.ports.reach import Reach, shown
 from datalab.ports.secrets import secret
 
@@ -269,6 +270,7 @@ class ObjectStore:
                 "max_pool_connections": max(8, self.limits.together),
                 "retries": {"mode": "standard", "max_attempts": self.limits.attempts},
                 "s3": {"addressing_style": "path" if end.path_style else "virtual"},
+                "http_session_cls": bounded_session(),
                 "connector_args": {"resolver": _resolver(self._reach, urlsplit(self.url).hostname or "")},
                 "proxies": {},
                 "ignore_configured_endpoint_urls": True,

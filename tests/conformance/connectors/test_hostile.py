@@ -13,6 +13,7 @@ import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
 from datalab_connectors.rest import RestConnector
+from datalab_connectors.s3 import S3Connector
 from datalab_connectors.simpl import SimplConnector
 
 from datalab.errors import DatalabError, SourceError
@@ -67,14 +68,15 @@ HARM = {
 
 @contextlib.contextmanager
 def hostile(harm):
-    """Serve one harm on loopback, whatever is asked for; yield the address and what was asked."""
+    """Serve one harm (a name, or blocks) on loopback, whatever is asked for; yield the address and what was asked."""
     asked = []
+    blocks = HARM[harm] if isinstance(harm, str) else lambda: harm
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self):
             with contextlib.suppress(OSError):
                 asked.append(self.request.recv(65536))
-                for block in HARM[harm]():
+                for block in blocks():
                     self.request.sendall(block)
 
     class Server(socketserver.ThreadingTCPServer):
@@ -168,3 +170,79 @@ def test_a_hostile_file_server_is_stopped_and_leaves_nothing(harm, tmp_path):
             client.download(url, landing, "../../etc/cron.d/\x00evil", limit=1 << 20)
         _is_ours(caught.value, began)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    monkeypatch.setenv("HOSTILE_KEY", "AKIAHOSTILE00000")
+    monkeypatch.setenv("HOSTILE_SECRET", "s" * 40)
+    terms = {"attestation": "Made by us, free of rights.", "attested_by": "steward"}
+    return {"kind": "s3", "bucket": "b", "access_key": "env:HOSTILE_KEY", "secret_key": "env:HOSTILE_SECRET", **terms}
+
+
+@pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect"])
+def test_a_store_sends_the_lab_nowhere_else(status, keys, tmp_path):
+    with hostile([_answer()]) as (elsewhere, asked_there):
+        redirect = _answer(b"", status=status, location=f"{elsewhere}/latest/meta-data")
+        with hostile([redirect]) as (url, asked), pytest.raises(SourceError) as caught:
+            S3Connector("own", {**keys, "endpoint": url}, tmp_path).offer("counts.csv")
+        _is_ours(caught.value, time.monotonic())
+    assert asked
+    assert not asked_there
+
+
+def test_a_listing_without_end_is_stopped(keys, tmp_path):
+    def endless():
+        yield _answer(b"", length=False, content_type="application/xml")
+        for _ in range(4096):
+            yield b"<" * (1 << 16)
+
+    with hostile(endless()) as (url, _), pytest.raises(SourceError, match="longer than"):
+        S3Connector("own", {**keys, "endpoint": url}, tmp_path).offer("counts/")
+
+
+@pytest.mark.parametrize("place", ["100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"])
+def test_what_tells_a_machine_its_secrets_is_never_reached(place):
+    for reach in (Reach(), Reach(frozenset(("inside.example",)), loopback=True)):
+        with pytest.raises(SourceError, match="out of reach"):
+            reach.check_address("inside.example", place)
+
+
+def test_private_addresses_of_old_are_private():
+    with pytest.raises(SourceError, match="out of reach"):
+        Reach().check_address("outside.example", "fec0::1")
+
+
+def test_a_catalogue_page_elsewhere_is_not_told_the_token(monkeypatch, tmp_path):
+    """The next page of a DSP catalogue on another server is refused; that of an RDF catalogue is read, without the token."""
+    monkeypatch.setenv("HOSTILE_TOKEN", "a-token-of-ours")
+    page = _answer(b"<urn:x> a <http://www.w3.org/ns/dcat#Dataset> .", content_type="text/turtle")
+    with hostile([page]) as (elsewhere, asked):
+        first = f"<> <http://www.w3.org/ns/hydra/core#next> <{elsewhere}/2> ; a <http://www.w3.org/ns/hydra/core#PartialCollectionView> .".encode()
+        with hostile([_answer(first, content_type="text/turtle")]) as (url, own):
+            table = {"url": f"{url}/catalog", "token_env": "HOSTILE_TOKEN", "patience": 2}
+            list(DcatConnector("space", table, tmp_path).search(Query("")))
+    assert b"a-token-of-ours" in own[0]
+    assert asked
+    assert not any(b"a-token-of-ours" in each for each in asked)
+
+
+def test_a_token_that_no_header_can_carry_is_not_sent():
+    with hostile([_answer()]) as (url, asked), HttpClient(Reach(loopback=True)) as client:
+        for token in ("one\r\nx-more: two", "\N{SNOWMAN}"):
+            with pytest.raises(SourceError, match="characters") as caught:
+                client.get(url, token=token)
+            assert "two" not in str(caught.value)
+    assert not asked
+
+
+def test_a_title_commands_nothing_on_the_terminal(capsys):
+    from datalab.cli.output import echo, print_json, print_table
+
+    echo(f"Counts {ESC}\x9b2J\u202e\ud800\n  from Luxembourg")
+    print_table(["title"], [[f"Counts {ESC}"]])
+    print_json({"title": f"Counts {ESC}\x9b2J\ud800"})
+    said = capsys.readouterr().out
+    assert not set(said) & set("\x1b\x9b\u202e\ud800")
+    assert said.count("Counts") == 3
+    assert "\n  from Luxembourg" in said
