@@ -156,10 +156,16 @@ def purge_landing(lab: Lab, *, actor: str, early: bool = False) -> Purged:
 
 
 def purge_expired(lab: Lab, *, actor: str) -> list[Purged]:
-    """Purge every run whose retention is over, then what lies in the landing folder for no run."""
+    """Purge every run whose retention is over, then what lies in the landing folder for no run; what shards are at work on stays."""
     now = datetime.now(UTC)
     over = [run for run in _runs(lab).values() if run.until <= now and _left(lab, run)]
-    return [*(purge(lab, run.plan, actor=actor) for run in over), purge_landing(lab, actor=actor)]
+    done = []
+    for run in over:
+        if crew_at_work(RunFolder(lab.home / "runs" / run.plan), PATIENCE):
+            done.append(Purged(run.plan, kept=[Kept("working files", run.plan, "shards of this run are at work")]))
+        else:
+            done.append(purge(lab, run.plan, actor=actor))
+    return [*done, purge_landing(lab, actor=actor)]
 
 
 def due(lab: Lab, within: timedelta = timedelta()) -> list[Due]:

@@ -154,6 +154,8 @@ def test_nothing_is_removed_under_shards_that_are_at_work(lab):
             purge(lab, begun.plan.id, actor=APPROVER)
         [kept] = [item for item in purge(lab, other, actor=APPROVER, early=True).kept if item.what == "landing"]
         assert "is at work on it" in kept.why
+        [run, _landing] = purge_expired(lab, actor=APPROVER)
+        assert (run.removed, [item.why for item in run.kept]) == ([], ["shards of this run are at work"])
     assert begun.folder.path("acquired.pickle").is_file()
     purge(lab, begun.plan.id, actor=APPROVER)
     assert landed(lab) == []
