@@ -74,8 +74,10 @@ def test(rest: list[str]) -> int:
 
 
 def test_slow(rest: list[str]) -> int:
-    """Run the slow tests: whole processes killed and resumed, servers, memory."""
+    """Run the slow tests: whole processes killed and resumed, servers (S3 among them, built where Go is), memory."""
     install("dev")
+    if run([VENV / "bin" / "python", ROOT / "tests" / "s3server" / "prepare.py"]) != 0:
+        return 1
     return run([VENV / "bin" / "python", "-m", "pytest", "-m", "slow and not cluster", *rest])
 
 

@@ -18,7 +18,7 @@ def fallen(step: PairStep, made: Sequence[Keys], context: Any = None) -> pl.Data
     import numpy as np
     import polars as pl
 
-    from datalab.kernels.components import smallest_of_component
+    from datalab.kernels.components import Forest
     from datalab.model.step import IDENTITY, OTHER
 
     gone = [keys.certain.select(IDENTITY) for keys in made if keys.certain is not None]
@@ -34,5 +34,7 @@ def fallen(step: PairStep, made: Sequence[Keys], context: Any = None) -> pl.Data
     for start in range(0, len(asked), _PAIRS):
         some = asked[start : start + _PAIRS]
         holds[some] = step.confirm(evidence[left[some]], evidence[right[some]]).to_numpy()
-    smallest = smallest_of_component(left[holds].astype(np.int64), right[holds].astype(np.int64), nodes.height)
+    forest = Forest(np.arange(nodes.height, dtype=np.int64))
+    forest.join(left[holds].astype(np.int64), right[holds].astype(np.int64))
+    smallest = forest.roots(np.arange(nodes.height))
     return pl.concat([*gone, nodes.filter(pl.Series(smallest != np.arange(nodes.height))).select(IDENTITY)])

@@ -24,6 +24,22 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
+_UNSAFE = dict.fromkeys(
+    (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A),
+     *range(0xD800, 0xE000)),
+    "\N{REPLACEMENT CHARACTER}",
+)  # fmt: skip
+"""Control characters but tab and line feed, marks that turn the direction of writing, halves of surrogate pairs."""
+
+
+def harmless(text: str) -> str:
+    r"""Return a text as it may be shown on a terminal: foreign words in it (titles, names, reasons) command nothing there.
+
+    >>> harmless("Counts \x1b[2J of bicycles")
+    'Counts �[2J of bicycles'
+    """
+    return text.translate(_UNSAFE)
+
 
 class DatalabError(Exception):
     """Base of all errors. ``what`` happened, ``where``, and what to do ``next``."""
@@ -42,7 +58,7 @@ class DatalabError(Exception):
             lines.append(f"  where: {self.where}")
         if self.next:
             lines.append(f"  next:  {self.next}")
-        return "\n".join(lines)
+        return harmless("\n".join(lines))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.what, self.where, self.next))

@@ -89,7 +89,7 @@ def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provid
     subject = granted(decision, offer, intent)
     moment = dt.datetime.now(dt.UTC)
     if kind == "licence":
-        _look_again(offer, intent, decision, moment)
+        _look_again(offer, intent, decision, moment, consumer)
     return Agreement(
         id=f"urn:datalab:{kind}:{subject}",
         kind=kind,
@@ -106,14 +106,13 @@ def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provid
     )
 
 
-def _look_again(offer: Offer, intent: Intent, decision: Decision, moment: dt.datetime) -> None:
+def _look_again(offer: Offer, intent: Intent, decision: Decision, moment: dt.datetime, consumer: str) -> None:
     """Raise ``PolicyRefusal`` where the terms that can be read forbid this: no holder is asked who would say so.
 
-    What cannot be read was for the decision to judge; a steward may have vouched for it.
+    What cannot be read was for the decision to judge: a steward may have vouched for it.
     """
-    plain = dataclasses.replace(offer, policy=dataclasses.replace(offer.policy, unknown=()))
-    again = decide_acquisition(plain, intent, moment=moment, actor=decision.actor)
-    if not again.permitted:
+    again = decide_acquisition(offer, intent, moment=moment, actor=decision.actor, participant=consumer)
+    if not again.permitted and not all(refusal.vouchable for refusal in again.refusals):
         raise PolicyRefusal("\n".join(again.reasons), where=offer.dataset, next="choose another purpose or another offer")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from datalab.cli.output import ConsoleFace, json_option, print_json, print_table
+from datalab.cli.output import ConsoleFace, echo, json_option, print_json, print_table
 
 
 @click.group("catalogue")
@@ -29,7 +29,7 @@ def refresh(names: tuple[str, ...], as_json: bool) -> int:
         print_json({name: {"error": one} if isinstance(one, str) else dataclasses.asdict(one) for name, one in done.items()})
         return 4 if failed else 0
     if not done:
-        click.echo("no catalogue is copied here: the connectors in datalab.toml are asked each time")
+        echo("no catalogue is copied here: the connectors in datalab.toml are asked each time")
     rows = [
         (name, one.datasets, one.new, one.changed, one.gone, one.unreadable)
         for name, one in done.items()
@@ -39,7 +39,7 @@ def refresh(names: tuple[str, ...], as_json: bool) -> int:
         head = ["catalogue", "datasets", "new", "changed", "gone", "unreadable"]
         print_table(head, rows, right=head[1:])
     for name, text in failed.items():
-        click.echo(f"{name}: {text}", err=True)
+        echo(f"{name}: {text}", err=True)
     return 4 if failed else 0
 
 
@@ -56,7 +56,7 @@ def list_(as_json: bool) -> None:
         print_json([{"catalogue": name, "datasets": count, "harvested": ended} for name, (count, ended) in states.items()])
         return
     if not states:
-        click.echo("the index is empty; datalab catalogue refresh harvests")
+        echo("the index is empty; datalab catalogue refresh harvests")
         return
     print_table(
         ["catalogue", "datasets", "harvested"],

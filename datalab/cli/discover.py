@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from datalab.cli.output import ConsoleFace, json_option, print_json, print_table
+from datalab.cli.output import ConsoleFace, echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from datalab.lab.discover import Discovery, Hit
     from datalab.model.agreement import Intent
     from datalab.model.offer import Offer
+
+NOBODY = "a holder who is not named"
 
 
 @click.command("discover")
@@ -96,25 +98,25 @@ def in_a_line(offer: Offer) -> str:
     parts = [f"changed {changed[:10]}" if changed else "no date stated"]
     if fitness.quality is not None:
         parts.append(f"record {fitness.quality:.0%} complete")
-    return ", ".join([*parts, f"had by {fitness.route}" if fitness.route else "had by agreement with the provider"])
+    return ", ".join([*parts, f"by {fitness.route}" if fitness.route else "by agreement with the provider"])
 
 
 def _show(found: Discovery, intent: Intent | None) -> None:
     from datalab.policy import in_words
 
     if not found.hits:
-        click.echo("no offer matches; datalab discover lists them all, datalab doctor checks the connectors")
+        echo("no offer matches; datalab discover lists them all, datalab doctor checks the connectors")
     for hit in found.hits:
         offer = hit.offer
-        click.echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder}, licence {offer.licence or 'not stated'}")
-        click.echo(f"  {in_a_line(offer)}")
-        click.echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
+        echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
+        echo(f"  {in_a_line(offer)}")
+        echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
         for sentence in in_words(offer.policy):
-            click.echo(f"  - {sentence}")
+            echo(f"  - {sentence}")
         if hit.also:
-            click.echo(f"  also listed as {', '.join(hit.also)}")
+            echo(f"  also listed as {', '.join(hit.also)}")
         if hit.decision and intent:
-            click.echo(f"  for {intent.purpose}: {'permitted' if hit.decision.permitted else 'refused'}")
+            echo(f"  for {intent.purpose}: {'permitted' if hit.decision.permitted else 'refused'}")
     if found.hits:
         offers = [hit.offer for hit in found.hits]
         rows = [(o.dataset, d.id, d.format, d.bytes or 0) for o in offers for d in o.distributions]

@@ -13,11 +13,13 @@ from typing import Any
 import click
 
 from datalab.cli.interrupt import how_to_resume, interruptible
+from datalab.errors import harmless
 
 COMMANDS = {
     "discover": "Search the catalogues for datasets on offer.",
     "offer": "Show one offer with its terms in words, or a profile of its data.",
     "catalogue": "Harvest catalogues into the index, or list what is in it.",
+    "login": "Log in at a data space that wants a person.",
     "profile": "Look at a bounded sample of a dataset before committing to it.",
     "plan": "Show what a run would do, without doing it.",
     "run": "Run a pipeline to a candidate.",
@@ -113,7 +115,7 @@ def _of_the_machine(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"datalab: {message}\n")
+    sys.stderr.write(f"datalab: {harmless(message)}\n")
     sys.exit(code)
 
 

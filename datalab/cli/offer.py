@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from datalab.cli.output import ConsoleFace, actor_option, json_option, print_json, print_table
+from datalab.cli.output import ConsoleFace, actor_option, echo, json_option, print_json, print_table
 
 
 @click.group("offer")
@@ -21,7 +23,7 @@ def command() -> None:
 @json_option
 def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
     """Show all that is known of one offer: its terms in words, what it holds, how good its record is."""
-    from datalab.cli.discover import in_a_line, offer_as_json
+    from datalab.cli.discover import NOBODY, in_a_line, offer_as_json
     from datalab.lab import open_lab
     from datalab.lab.acquire import connector_for, intent_of
     from datalab.lab.discover import preview
@@ -35,31 +37,32 @@ def show(dataset: str, pipeline: str, record: bool, as_json: bool) -> None:
         intent = intent_of(lab, find_pipeline(pipeline, lab.settings)) if pipeline else None
         decision = preview(lab, offer, intent) if intent else None
     if record:
-        click.echo(offer.catalogue_record)
+        (echo if sys.stdout.isatty() else click.echo)(offer.catalogue_record)
         return
     if as_json:
         body = {**offer_as_json(offer), "description": offer.description, "policy": offer.policy.verbatim}
         print_json({**body, "decision": decision.as_json()} if decision else body)
         return
-    click.echo(
-        f"{offer.title}\n  {offer.dataset}\n  from {offer.holder or 'a holder who is not named'}, licence {offer.licence or 'not stated'}"
-    )
-    click.echo(f"  {in_a_line(offer)}")
-    click.echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
+    echo(f"{offer.title}\n  {offer.dataset}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
+    echo(f"  {in_a_line(offer)}")
+    echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
     if offer.description:
-        click.echo(f"\n{offer.description}")
-    click.echo("\nTerms")
+        echo(f"\n{offer.description}")
+    echo("\nTerms")
     for sentence in explain(offer.policy):
-        click.echo(f"  - {sentence}")
+        echo(f"  - {sentence}")
     if decision and intent:
-        click.echo(f"\nFor {intent.purpose}: {'permitted' if decision.permitted else 'refused'}")
+        echo(f"\nFor {intent.purpose}: {'permitted' if decision.permitted else 'refused'}")
         for sentence in (*decision.reasons, *decision.duties):
-            click.echo(f"  - {sentence}")
+            echo(f"  - {sentence}")
     if offer.fitness.gaps:
-        click.echo("\nThe record")
+        echo("\nThe record")
         for gap in offer.fitness.gaps:
-            click.echo(f"  - {gap}")
-    rows = [(item.id, item.format, item.bytes or 0, (item.sha256 or "")[:12], item.title) for item in offer.distributions]
+            echo(f"  - {gap}")
+    rows = [
+        (item.id, item.format, item.bytes if item.bytes is not None else "", (item.sha256 or "")[:12], item.title)
+        for item in offer.distributions
+    ]
     print_table(["distribution", "format", "bytes", "sha256", "title"], rows, right=["bytes"])
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from datalab.errors import harmless
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -20,7 +22,15 @@ actor_option = click.option("--as", "actor", metavar="WHO", default="", help="In
 
 def print_json(value: Any) -> None:
     """Print one JSON value."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if harmless(text) != text:  # the same value, with what a terminal would obey written as JSON can write it
+        text = "".join(sign if harmless(sign) == sign else f"\\u{ord(sign):04x}" for sign in text)
+    click.echo(text)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a text that may hold foreign words; they command nothing on a terminal."""
+    click.echo(harmless(text), err=err)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
@@ -37,7 +47,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160, markup=False)
     with console.capture() as captured:
         console.print(table)
-    click.echo("\n" + "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+    echo("\n" + "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
 class ConsoleFace:
@@ -75,6 +85,7 @@ class ConsoleFace:
         """Show a sentence."""
         if self._quiet:
             return
+        what = harmless(what)
         if self._bar:
             self._bar.console.print(what, markup=False, highlight=False)
         else:
@@ -82,6 +93,7 @@ class ConsoleFace:
 
     def progress(self, what: str, done: int, total: int | None, note: str = "") -> None:
         """Show how far something is, and how fast it goes."""
+        what, note = harmless(what), harmless(note)
         if self._bar:
             from rich.markup import escape
 

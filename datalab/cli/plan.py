@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from datalab.cli.output import ConsoleFace, actor_option, json_option, print_json, print_table
+from datalab.cli.output import ConsoleFace, actor_option, echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from datalab.engine.explain import Pass, Physical
@@ -38,10 +38,10 @@ def command(name: str, physical: bool, actor: str, as_json: bool) -> None:
     if as_json:
         print_json({**body, "physical": explain(plan).as_json()})
         return
-    click.echo(f"plan       {plan.id}")
-    click.echo(f"pipeline   {plan.pipeline.name}: {plan.pipeline.title}")
+    echo(f"plan       {plan.id}")
+    echo(f"pipeline   {plan.pipeline.name}: {plan.pipeline.title}")
     for source in body["sources"]:
-        click.echo(f"source     {source['name']} ({source['bytes']:,} bytes, {source['reader'].get('format')})")
+        echo(f"source     {source['name']} ({source['bytes']:,} bytes, {source['reader'].get('format')})")
     if physical:
         _print_physical(explain(plan))
         return
@@ -63,13 +63,13 @@ def command(name: str, physical: bool, actor: str, as_json: bool) -> None:
 
 def _print_physical(physical: Physical) -> None:
     rows = "known when they are read" if physical.rows is None else f"{physical.rows:,}"
-    click.echo(f"rows       {rows}, about {physical.row_bytes:,} bytes each in memory")
+    echo(f"rows       {rows}, about {physical.row_bytes:,} bytes each in memory")
     for note in physical.notes:
-        click.echo(f"memory     {note}")
+        echo(f"memory     {note}")
     for item in physical.passes:
-        click.echo(f"\n{item.stage.number:>2} {item.does}")
+        echo(f"\n{item.stage.number:>2} {item.does}")
         for word, text in _facts(item):
-            click.echo(f"   {word:<11}{text}")
+            echo(f"   {word:<11}{text}")
 
 
 def _facts(item: Pass) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from datalab.cli.output import json_option, print_json, print_table
+from datalab.cli.output import echo, json_option, print_json, print_table
 
 
 @click.group("policy")
@@ -30,8 +30,8 @@ def explain_offer(dataset: str, as_json: bool) -> None:
         print_json({"dataset": dataset, "policy": policy.id, "sha256": policy.sha256, "terms": explain(policy)})
         return
     for sentence in explain(policy):
-        click.echo(f"- {sentence}")
-    click.echo(f"the policy itself: sha256:{policy.sha256}")
+        echo(f"- {sentence}")
+    echo(f"the policy itself: sha256:{policy.sha256}")
 
 
 @command.command("terms")
@@ -62,7 +62,7 @@ def list_terms(as_json: bool) -> None:
     if rows:
         print_table(["policy", "", "asked for", "term"], rows)
     else:
-        click.echo("no decision refused a term")
+        echo("no decision refused a term")
     if given:
         print_table(
             ["event", "policy", "until", "by", "term"],
@@ -90,8 +90,8 @@ def override_term(policy: str, term: str, reason: str, until: str, actor: str, a
     if as_json:
         print_json(event.as_json())
     else:
-        click.echo(f"{actor} vouches for it until {event.body['until']}: event {event.sequence}")
-        click.echo(f"to take it back: datalab policy withdraw {event.sequence}")
+        echo(f"{actor} vouches for it until {event.body['until']}: event {event.sequence}")
+        echo(f"to take it back: datalab policy withdraw {event.sequence}")
 
 
 @command.command("withdraw")
@@ -109,4 +109,4 @@ def withdraw_override(event: int, reason: str, actor: str, as_json: bool) -> Non
     if as_json:
         print_json(done.as_json())
     else:
-        click.echo(f"override {event} is withdrawn: event {done.sequence}")
+        echo(f"override {event} is withdrawn: event {done.sequence}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from datalab.cli.output import actor_option, json_option, print_json
+from datalab.cli.output import actor_option, echo, json_option, print_json
 
 
 @click.command("publish")
@@ -20,12 +20,12 @@ def command(reference: str | None, withdraw: bool, actor: str, as_json: bool) ->
     with open_lab(actor=actor) as lab:
         if reference and withdraw:
             gone = withdraw_release(lab, reference, actor=lab.actor)
-            click.echo(f"{gone} is no longer on offer")
+            echo(f"{gone} is no longer on offer")
             return
         found = [publish_release(lab, reference, actor=lab.actor)] if reference else list(published(lab))
     if as_json:
         print_json([{"id": item.id, "digest": item.digest, "policy": item.body["policy"]} for item in found])
         return
     for item in found:
-        click.echo(f"{item.id} is on offer: {item.body['title']}")
-    click.echo("next: datalab serve" if found else "nothing is on offer: datalab publish RELEASE")
+        echo(f"{item.id} is on offer: {item.body['title']}")
+    echo("next: datalab serve" if found else "nothing is on offer: datalab publish RELEASE")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from datalab.cli.output import json_option, print_json, print_table
+from datalab.cli.output import echo, json_option, print_json, print_table
 
 
 @click.command("releases")
@@ -19,7 +19,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json([item.as_json() for item in found])
     elif not found:
-        click.echo("nothing yet: datalab run NAME makes a candidate")
+        echo("nothing yet: datalab run NAME makes a candidate")
     else:
         print_table(
             ["name", "version", "status", "rows", "digest"],

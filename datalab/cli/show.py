@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from datalab.cli.output import json_option, print_json, print_table
+from datalab.cli.output import echo, json_option, print_json, print_table
 
 
 @click.command("show")
@@ -22,10 +22,10 @@ def command(reference: str, as_json: bool) -> None:
     if as_json:
         print_json({**manifest.as_json(), "path": str(folder)})
         return
-    click.echo(f"{manifest.title}\n{manifest.name}@{manifest.version or 'candidate'}  {manifest.digest}\n{folder}")
-    click.echo(f"licence {manifest.licence}")
+    echo(f"{manifest.title}\n{manifest.name}@{manifest.version or 'candidate'}  {manifest.digest}\n{folder}")
+    echo(f"licence {manifest.licence}")
     for sentence in manifest.terms.get("in_words", ()):
-        click.echo(f"- {sentence}")
+        echo(f"- {sentence}")
     print_table(["column", "type"], [(column["name"], column["type"]) for column in manifest.schema])
     print_table(["split", "rows"], list(manifest.splits.items()), right=["rows"])
     rows = manifest.rows

@@ -21,7 +21,8 @@ from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import Receipt, Rows, Tally, add_tallies
 from datalab.model.step import KeyedStep, LookupStep
 
-_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+"""What a filesystem without locks says."""
 
 
 class Watcher(Protocol):
@@ -153,7 +154,7 @@ def locked(folder: RunFolder, waiting: Callable[[], None]) -> Iterator[None]:
             waiting()
             fcntl.flock(stream, fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
         folder.sweep()
         yield

@@ -164,7 +164,7 @@ class writing:  # noqa: N801 - reads as a verb where it is used
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = path.with_name(f".writing-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+        self.temporary = temporary_beside(path)
 
     def __enter__(self) -> Path:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -184,6 +184,11 @@ class writing:  # noqa: N801 - reads as a verb where it is used
         except OSError as failure:
             self.temporary.unlink(missing_ok=True)
             raise disk_error(failure, self.path) from failure
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name that no other process gives, and that `RunFolder.sweep` clears away when this one is gone."""
+    return path.with_name(f".writing-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from datalab.engine.exchange import packed, read_batch, write_pieces
-from datalab.engine.folder import RunFolder
+from datalab.engine.folder import RunFolder, temporary_beside
 from datalab.engine.plan import Plan
 from datalab.engine.task import Task
 from datalab.engine.worker import measured
@@ -55,13 +55,16 @@ def confirm(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def settle_groups(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
-    """Build the groups and cut the verdicts by part. ``detail``: ``findings`` (pairs), ``evidence``, ``parts``."""
+    """Build the groups and cut the verdicts by part. ``detail``: ``findings`` (pairs), ``evidence``, ``parts``.
+
+    What it works in has names of its own: another process may be at the same task (a member of a crew that was silent for a while).
+    """
     started = time.perf_counter()
     step, numbering = _step(plan, task), _Numbering(task.detail["parts"])
     scratch = folder.path(f"scratch/{task.stage:02d}")
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    groups = _Groups(scratch, numbering)
     try:
-        groups = _Groups(scratch, numbering)
         for name in task.detail["findings"]:
             pairs = folder.read_rows(name)
             groups.join(numbering.of(pairs, IDENTITY), numbering.of(pairs, OTHER))
@@ -70,8 +73,7 @@ def settle_groups(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         verdicts = (groups.fallen(part, step.reason) for part in range(len(numbering.sizes)))
         ref = write_pieces(folder, f"verdicts/{task.stage:02d}.arrow", verdicts, _VERDICTS)
     finally:
-        for path in scratch.iterdir():
-            path.unlink()
+        groups.close()
     receipt = Receipt(plan.id, task.stage, task.part, Rows(), {"verdicts": ref}, attempt=task.attempt)
     return measured(receipt, started)
 
@@ -100,6 +102,7 @@ class _Groups:
 
     def __init__(self, scratch: Path, numbering: _Numbering) -> None:
         self._scratch, self._numbering = scratch, numbering
+        self._files: list[Path] = []
         self._rows = int(numbering.starts[-1])
         parents = self._array("parents", np.int64)
         for start in range(0, self._rows, _IN_MEMORY):
@@ -107,6 +110,11 @@ class _Groups:
         self._forest = Forest(parents)
         self._touched = self._array("touched", np.bool_)
         self._stays: Array | None = None
+
+    def close(self) -> None:
+        """Remove the files."""
+        while self._files:
+            self._files.pop().unlink(missing_ok=True)
 
     def join(self, left: Array, right: Array) -> None:
         """Take in pairs."""
@@ -145,7 +153,8 @@ class _Groups:
     def _array(self, name: str, kind: Any) -> Array:
         if self._rows <= _IN_MEMORY:
             return np.zeros(self._rows, dtype=kind)
-        return np.memmap(self._scratch / name, dtype=kind, mode="w+", shape=(self._rows,))
+        self._files.append(temporary_beside(self._scratch / name))
+        return np.memmap(self._files[-1], dtype=kind, mode="w+", shape=(self._rows,))
 
 
 def _ranks(folder: RunFolder, task: Task, numbering: _Numbering) -> Callable[[], Iterator[tuple[Array, Array]]] | None:

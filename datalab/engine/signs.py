@@ -95,6 +95,18 @@ class Sign:
         self._folder.write(self.member.sign, json.dumps(body).encode())
 
 
+def crew_at_work(folder: RunFolder, patience: float) -> bool:
+    """Whether some member of a crew rewrote its sign within ``patience`` seconds, for one that cannot wait to see it change.
+
+    Here alone clocks are compared: that of the filesystem's machine must not be further than ``patience`` from this one's.
+    """
+    for path in folder.path(_FOLDER).glob("*.json"):
+        with contextlib.suppress(OSError):  # it is being replaced, or purged
+            if _json(path.read_bytes()).get("state") == "at work" and abs(time.time() - path.stat().st_mtime) < patience:
+                return True
+    return False
+
+
 @dataclass(slots=True)
 class Lookout:
     """What one member has seen of the others. ``patience``: seconds without a change after which one is taken for gone."""

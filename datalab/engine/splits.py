@@ -124,7 +124,7 @@ def cut_shards(plan: Plan, files: Sequence[str], facts: Sequence[dict[str, Any]]
                         details.append(shard)
                         taken = max(1, min(left, int(room / each)))
                     _take(details[-1]["pieces"], name, fact.get("base", ""), first, taken)
-                    first, left, room = first + taken, left - taken, room - taken * each
+                    first, left, room = first + taken, left - taken, max(0.0, room - taken * each)
     return details
 
 

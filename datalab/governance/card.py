@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from datalab.governance.carried import attributions
+from datalab.governance.carried import attributions, shared_alike
 from datalab.governance.croissant import personal_data_in_words
 from datalab.governance.evidence import Evidence
 from datalab.governance.moments import made_at, published_at
@@ -129,10 +129,11 @@ def terms(evidence: Evidence) -> str:
         ),
         "",
         *_attribution(evidence, "## Whom to name"),
+        *_alike(evidence),
         "## Agreements",
         "",
         *(
-            f"- `{agreement.id}`: {agreement.kind} with {plain(agreement.provider)}, agreed {agreement.agreed_at[:10]}, "
+            f"- {_code(agreement.id)}: {agreement.kind} with {plain(agreement.provider)}, agreed {plain(agreement.agreed_at[:10])}, "
             + (f"until {agreement.valid_until[:10]}" if agreement.valid_until else "without an end")
             for agreement in evidence.agreements
         ),
@@ -152,6 +153,15 @@ def _attribution(evidence: Evidence, heading: str) -> list[str]:
         return []
     demand = "The terms demand that these sources are named wherever the data, or what is made of it, is shown or passed on:"
     return [heading, "", demand, "", *(f"- {plain(line)}" for line in named), ""]
+
+
+def _alike(evidence: Evidence) -> list[str]:
+    """Return the section about sources whose licence binds what is derived, nothing where no terms demand it."""
+    named = shared_alike(evidence)
+    if not named:
+        return []
+    demand = "What is derived from these sources is passed on under the licence of each only, or one that it accepts as equal:"
+    return ["## Under which licence to pass it on", "", demand, "", *(f"- {plain(line)}" for line in named), ""]
 
 
 def plain(text: str) -> str:

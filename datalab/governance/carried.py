@@ -40,6 +40,20 @@ def attributions(evidence: Evidence) -> list[str]:
     ]
 
 
+def shared_alike(evidence: Evidence) -> list[str]:
+    """Return whose licence binds what is derived, as "title, holder, licence", one for each source that demands it."""
+    wanted = {
+        f"{agreement.connector}:{agreement.dataset_id}"
+        for agreement in evidence.agreements
+        if any(terms.action_name(duty.action) == terms.SHARE_ALIKE for duty in _duties(agreement.policy))
+    }
+    return [
+        ", ".join(part for part in (offer.title, offer.holder, offer.licence) if part)
+        for offer in evidence.offers
+        if offer.dataset in wanted
+    ]
+
+
 def _may_pass_on(policy: Policy) -> bool:
     """Whether some permission covers it and no prohibition does, conditions aside: each passing on is still decided."""
     forbidden = any(
@@ -53,13 +67,16 @@ _ALL = frozenset((terms.READ, terms.DERIVE, terms.DISTRIBUTE))
 
 
 def _duties(policy: Policy) -> list[Any]:
-    duties = (*policy.obligations, *(duty for rule in policy.permissions for duty in rule.duties))
-    return [duty for duty in duties if terms.action_name(duty.action) in terms.ATTRIBUTE]
+    return [*policy.obligations, *(duty for rule in policy.permissions for duty in rule.duties)]
+
+
+def _attributing(policy: Policy) -> list[Any]:
+    return [duty for duty in _duties(policy) if terms.action_name(duty.action) in terms.ATTRIBUTE]
 
 
 def _names_source(policy: Policy) -> bool:
-    return bool(_duties(policy))
+    return bool(_attributing(policy))
 
 
 def _parties(policy: Policy) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(duty.party for duty in _duties(policy) if duty.party))
+    return tuple(dict.fromkeys(duty.party for duty in _attributing(policy) if duty.party))

@@ -1,4 +1,4 @@
-"""Check digits over whole columns: ISO 7064, Luhn, weighted sums; and the identifiers that are made of them.
+"""Check digits over whole columns: ISO 7064 and Luhn; and the identifiers that are made of them.
 
 Every function takes a text series and answers a Boolean series, null where the input is null. Spaces are not removed and case is
 not folded: the caller decides what counts as the same identifier. Texts of another shape, or longer than 64 characters, are false.
@@ -6,7 +6,7 @@ not folded: the caller decides what counts as the same identifier. Texts of anot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,31 +77,6 @@ def luhn(texts: pl.Series) -> pl.Series:
 def card(texts: pl.Series) -> pl.Series:
     """Whether it can be a payment card number (ISO/IEC 7812-1): 12 to 19 digits, not all zero, Luhn."""
     return _checked(texts, r"\A[0-9]{12,19}\z", lambda values: _luhn(values) & values.any(axis=0))
-
-
-def weighted(texts: pl.Series, weights: Sequence[int], modulus: int) -> pl.Series:
-    """Return Σ digit·weight mod ``modulus`` (Int64) for texts of exactly ``len(weights)`` digits; null for all others."""
-    fits = texts.str.contains(rf"\A[0-9]{{{len(weights)}}}\z").fill_null(value=False)
-    sums = _digits(texts, fits, len(weights)).astype(np.int64).T @ np.asarray(weights, dtype=np.int64)
-    return pl.select(pl.when(pl.lit(fits)).then(pl.lit(pl.Series(sums % modulus)))).to_series().alias(texts.name)
-
-
-def mod11(texts: pl.Series, weights: Sequence[int]) -> pl.Series:
-    """Whether Σ digit·weight is divisible by 11; ``weights`` covers every digit, the check digit included."""
-    return _known(texts, (weighted(texts, weights, 11) == 0).fill_null(value=False))
-
-
-def mod11_10(texts: pl.Series, length: int) -> pl.Series:
-    """Whether ``length`` digits satisfy ISO 7064 MOD 11,10 (the German tax number, the Croatian OIB)."""
-
-    def holds(values: Array) -> Array:
-        product = np.full(values.shape[1], 10, dtype=np.int64)
-        for digit in values[:-1]:
-            total = (digit + product) % 10
-            product = (np.where(total == 0, 10, total) * 2) % 11
-        return np.asarray((product + values[-1]) % 10 == 1)
-
-    return _checked(texts, rf"\A[0-9]{{{length}}}\z", holds)
 
 
 SCHEMES: Mapping[str, Callable[[pl.Series], pl.Series]] = {

@@ -48,10 +48,3 @@ class Forest:
             moved = above != up
             self.parents[nodes] = above
             nodes = nodes[moved]
-
-
-def smallest_of_component(left: Array, right: Array, nodes: int) -> Array:
-    """Return for each of ``nodes`` nodes the smallest node it is connected to, given edges ``left[i] - right[i]``."""
-    forest = Forest(np.arange(nodes, dtype=np.int64))
-    forest.join(left, right)
-    return forest.roots(np.arange(nodes, dtype=np.int64))

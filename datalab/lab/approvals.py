@@ -12,6 +12,8 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from datalab.engine.drive import NO_LOCKS
+from datalab.errors import UsageError
 from datalab.lab.lab import Lab
 from datalab.model.event import Event
 from datalab.model.manifest import Manifest
@@ -36,7 +38,16 @@ def deciding(lab: Lab, name: str) -> Iterator[None]:
     folder = lab.home / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / f"release-{name}").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise UsageError(  # two who approve at once would both publish
+                "this filesystem has no locks, and a release is not decided about without one",
+                where=str(folder),
+                next="put the lab's home on a filesystem with locks (Lustre: mounted with -o flock)",
+            ) from None
         yield
 
 

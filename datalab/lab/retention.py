@@ -17,13 +17,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from datalab.engine.drive import locked
+from datalab.engine.drive import NO_LOCKS, locked
 from datalab.engine.folder import RunFolder
+from datalab.engine.signs import crew_at_work
 from datalab.errors import NotFound, UsageError
 from datalab.lab.approvals import deciding
 from datalab.lab.candidate import evidence_path, intact
 from datalab.lab.clock import deletions, uses_ended
 from datalab.lab.lab import Lab
+from datalab.lab.share import PATIENCE
 from datalab.model.event import Event
 from datalab.model.pipeline import RETENTION
 from datalab.policy import Deletion
@@ -118,6 +120,12 @@ def purge(lab: Lab, plan: str, *, actor: str, early: bool = False) -> Purged:
     done = Purged(plan)
     folder = RunFolder(lab.home / "runs" / plan)
     with locked(folder, lambda: None):  # never under a run that is at work
+        if crew_at_work(folder, PATIENCE):  # shards hold no lock
+            raise UsageError(
+                "shards of this run are at work",
+                where=f"run {plan}",
+                next=f"wait for them or cancel their jobs (scancel); {PATIENCE:.0f} s after their last sign of life it can be removed",
+            )
         for path in sorted(folder.root.iterdir()):
             if path.name not in _KEPT:
                 done.removed.append(_remove(path, "report" if path.suffix == ".html" else "working files"))
@@ -148,10 +156,16 @@ def purge_landing(lab: Lab, *, actor: str, early: bool = False) -> Purged:
 
 
 def purge_expired(lab: Lab, *, actor: str) -> list[Purged]:
-    """Purge every run whose retention is over, then what lies in the landing folder for no run."""
+    """Purge every run whose retention is over, then what lies in the landing folder for no run; what shards are at work on stays."""
     now = datetime.now(UTC)
     over = [run for run in _runs(lab).values() if run.until <= now and _left(lab, run)]
-    return [*(purge(lab, run.plan, actor=actor) for run in over), purge_landing(lab, actor=actor)]
+    done = []
+    for run in over:
+        if crew_at_work(RunFolder(lab.home / "runs" / run.plan), PATIENCE):
+            done.append(Purged(run.plan, kept=[Kept("working files", run.plan, "shards of this run are at work")]))
+        else:
+            done.append(purge(lab, run.plan, actor=actor))
+    return [*done, purge_landing(lab, actor=actor)]
 
 
 def due(lab: Lab, within: timedelta = timedelta()) -> list[Due]:
@@ -242,14 +256,18 @@ def _holders(lab: Lab, runs: dict[str, _Run], *, without: str) -> dict[str, str]
 
 
 def _at_work(lab: Lab, plan: str) -> bool:
+    folder = RunFolder(lab.home / "runs" / plan)
     try:
-        with (lab.home / "runs" / plan / "lock").open() as stream:
+        with folder.path("lock").open() as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
         return True
-    return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    return crew_at_work(folder, PATIENCE)
 
 
 def _landed_until(lab: Lab) -> dict[str, datetime]:

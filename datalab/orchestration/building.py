@@ -9,7 +9,7 @@ from datalab.lab.pipelines import find_pipelines
 from datalab.lab.run import find_suite
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
-from datalab.orchestration import approval
+from datalab.orchestration import approval, simpl
 from datalab.orchestration.operations import identifier, operations, release_spec
 from datalab.orchestration.session import lab_resource
 
@@ -50,6 +50,10 @@ def _job(pipeline: Pipeline, keys: list[dg.AssetKey]) -> object:
         identifier(pipeline),
         selection=dg.AssetSelection.assets(*keys),
         description=f"{pipeline.title}: from the source to a candidate and its report.",
-        tags={"business_operation": pipeline.name, "purpose": pipeline.purpose.code},
-        metadata={"owner": pipeline.owner, "legal basis": pipeline.legal_basis},
+        tags=simpl.job_tags(pipeline),
+        metadata={
+            "owner": pipeline.owner,
+            "legal basis": pipeline.legal_basis,
+            "run configuration": dg.MetadataValue.md(f"```yaml\n{simpl.RUN_CONFIG}```"),
+        },
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from datalab.errors import DatalabError, GateFailed, PolicyRefusal, RunFailed, SourceError
+from datalab.errors import DatalabError, GateFailed, PolicyRefusal, RunFailed, SourceError, StorageFailed
 
 OUTCOME_TAG = "datalab/outcome"
 """Run tag by which runs can be filtered: refused, withheld, source-failed, stopped or failed."""
@@ -42,5 +42,13 @@ def told_plainly(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> I
 def tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, error: DatalabError) -> dg.Failure:
     """Tag the run with the outcome and return the failure to raise."""
     failure = failure_of(error)
-    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: str(failure.metadata["outcome"].value)})
+    outcome = str(failure.metadata["outcome"].value)
+    with contextlib.suppress(StorageFailed):  # what failed first is what has to be told
+        context.resources.lab.business.record(
+            context.run.tags.get("business_operation", ""),
+            "ERROR",
+            f"{outcome}: {error.what}",
+            facts={"outcome": outcome, "error": type(error).__name__},
+        )
+    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: outcome})
     return failure

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from datalab.errors import GateFailed
+from datalab.lab.acquire import Acquired
 from datalab.model.canonical import digest
 from datalab.model.pipeline import Pipeline
 from datalab.model.step import Step
@@ -21,6 +22,7 @@ from datalab.orchestration import metadata
 from datalab.orchestration.checks import check_results, check_specs
 from datalab.orchestration.failures import tell, told_plainly
 from datalab.orchestration.session import session_of, spelled_out
+from datalab.orchestration.simpl import BusinessLog
 from datalab.orchestration.story import tell_story
 from datalab.quality import Suite
 
@@ -67,11 +69,27 @@ def _acquire(pipeline: Pipeline) -> dg.AssetsDefinition:
     def acquire(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         session = session_of(context)
         with told_plainly(context):
+            business = session.business
+            business.record(pipeline.name, "REQUEST", "acquire the source", facts={"dataset": pipeline.source.dataset})
             begun = session.begin(pipeline, anew=True)
+            _tell_acquired(business, pipeline, begun.acquired)
         version = dg.DataVersion(digest([item.sha256 for item in begun.acquired.objects]))
         yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata.of_source(begun), data_version=version)
 
     return acquire
+
+
+def _tell_acquired(business: BusinessLog, pipeline: Pipeline, acquired: Acquired) -> None:
+    """Record from whom, under which agreement, how much came."""
+    for agreement in acquired.agreements:
+        objects = [item for item in acquired.objects if item.agreement_id == agreement.id]
+        facts = {
+            "agreement": agreement.id,
+            "dataset": agreement.dataset_id,
+            "objects": len(objects),
+            "bytes": sum(item.bytes for item in objects),
+        }
+        business.record(pipeline.name, "RESPONSE", "the source is acquired", origin=agreement.provider, facts=facts)
 
 
 def _prepare(pipeline: Pipeline) -> dg.AssetsDefinition:
@@ -92,6 +110,8 @@ def _prepare(pipeline: Pipeline) -> dg.AssetsDefinition:
             session.work(pipeline)
             begun = session.begin(pipeline)
             story = tell_story(session.lab.ledger, begun.plan)
+            facts = {"plan": begun.plan.id, "rows_in": story.intake.rows_in}
+            session.business.record(pipeline.name, "RESPONSE", "the rows are prepared", facts=facts)
         found = metadata.of_intake(begun, story, asset_key(pipeline, "source"))
         yield dg.MaterializeResult(asset_key=intake.key, metadata=found, data_version=_version(begun.plan.id, "intake"))
         for before, spec, stretch in zip(specs, specs[1:], parts, strict=False):
@@ -123,6 +143,9 @@ def _candidate(pipeline: Pipeline, suite: Suite | None) -> dg.AssetsDefinition:
             begun = session.begin(pipeline)
             story = tell_story(session.lab.ledger, begun.plan)
             results = list(check_results(story, suite, declared, spec.key))
+            if summary is not None:
+                facts = {"digest": summary.digest, **(story.done["totals"] if story.done else {})}
+                session.business.record(pipeline.name, "RESPONSE", "a candidate is written", facts=facts)
         yield from results
         if summary is None:
             assert withheld is not None
@@ -148,6 +171,7 @@ def _report(pipeline: Pipeline) -> dg.AssetsDefinition:
         session = session_of(context)
         with told_plainly(context):
             summary = session.standing(pipeline)
+            session.business.record(pipeline.name, "RESPONSE", "the report is written", facts={"digest": summary.digest})
         found: dict[str, Any] = {"report": dg.MetadataValue.path(summary.report), "digest": summary.digest}
         card = Path(summary.candidate, "README.md")
         if card.is_file():

@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import dagster as dg
 
 from datalab.engine.drive import Executed
-from datalab.errors import UsageError
+from datalab.errors import DatalabError, UsageError
 from datalab.lab.lab import Lab, open_lab
 from datalab.lab.run import Begun, alone, begin, conclude, known, work
 from datalab.model.pipeline import Pipeline
 from datalab.model.settings import Settings
 from datalab.model.summary import RunSummary
+from datalab.orchestration.simpl import BusinessLog, number, word
 
 T = TypeVar("T")
 REQUESTED_BY_TAG = "datalab/requested_by"
@@ -68,6 +70,7 @@ class Session:
     settings: Settings
     actor: str
     face: RunLog
+    business: BusinessLog
     _stack: ExitStack = field(default_factory=ExitStack)
     _lab: Lab | None = None
     _begun: dict[str, Begun] = field(default_factory=dict)
@@ -135,19 +138,36 @@ def lab_resource(settings: Settings) -> dg.ResourceDefinition:
                 description=f"Who asks for the run; it goes to the ledger. Without it: the run tag {REQUESTED_BY_TAG}, or the user.",
             ),
             "workers": dg.Field(
-                dg.Noneable(int), default_value=None, description="Worker processes; without it as datalab.toml says."
+                dg.Any,
+                is_required=False,
+                description="Worker processes (a whole number, also as text); without it as datalab.toml says.",
+            ),
+            "business_log": dg.Field(
+                str,
+                default_value="",
+                description="Folder of the business logs (simpl_run_<run id>.json); without it logs in the lab's home.",
             ),
         },
     )
     def lab(context: dg.InitResourceContext) -> Iterator[Session]:
-        tags = context.run.tags if context.run else {}
-        config = context.resource_config
-        who = config["requested_by"] or next((tags[tag] for tag in _USER_TAGS if tags.get(tag)), "") or getpass.getuser()
-        workers = settings.workers if config["workers"] is None else config["workers"]
-        session = Session(dataclasses.replace(settings, workers=workers), f"dagster:{who}", RunLog(context.log))
+        try:
+            session = _session(context, settings)
+        except DatalabError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
         try:
             yield session
         finally:
             session.close()
 
     return lab
+
+
+def _session(context: dg.InitResourceContext, settings: Settings) -> Session:
+    """Return the session that a run's tags and configuration ask for; raise ``UsageError`` for a variable without a value."""
+    tags, config = context.run.tags if context.run else {}, context.resource_config
+    named = word(config["requested_by"], "requested_by")
+    who = named or next((tags[tag] for tag in _USER_TAGS if tags.get(tag)), "") or getpass.getuser()
+    workers = number(config.get("workers"), "workers", settings.workers)
+    folder = Path(word(config["business_log"], "business_log") or settings.path(settings.home) / "logs")
+    business = BusinessLog(settings.path(folder), context.run.run_id if context.run else "none", settings.participant)
+    return Session(dataclasses.replace(settings, workers=workers), f"dagster:{who}", RunLog(context.log), business)

@@ -117,12 +117,13 @@ OPPOSITE = {
 """Operators with an exact opposite; the others cannot be an operand of xone."""
 
 ANONYMIZE, DELETE, CONSENT = "anonymize", "delete", "obtainconsent"
+SHARE_ALIKE = "sharealike"
 ATTRIBUTE, INFORM = frozenset(("attribute", "attribution")), frozenset(("inform", "notify"))
 CARRIED = {
     "attribute": "Name the source",
     "attribution": "Name the source",
     "notice": "Keep the notices of the source",
-    "sharealike": "Pass on what is derived under the same licence only",
+    SHARE_ALIKE: "Pass on what is derived under the same licence only",
     DELETE: "Delete the data",
     "inform": "Inform the provider about the use",
     "notify": "Inform the provider about the use",

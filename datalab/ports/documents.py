@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from datalab.errors import ProtocolError
-from datalab.ports.http import _BROKEN, _RETRIED, HttpClient, _blocks
-from datalab.ports.reach import shown
+from datalab.ports.bodies import whole
+from datalab.ports.http import _BROKEN, _RETRIED, HttpClient
 
 _TEXT = 300
 
@@ -39,7 +37,8 @@ class DocumentClient(HttpClient):
         """
         self._remember(token)
         headers = {"accept": accept}
-        headers |= {"if-none-match": etag} if etag else {"if-modified-since": modified} if modified else {}
+        asked = {"if-none-match": etag} if etag else {"if-modified-since": modified} if modified else {}
+        headers |= {name: mark for name, mark in asked.items() if mark.isascii() and mark.isprintable()}
         deadline = time.monotonic() + self.limits.seconds
         for attempt in range(1, self.limits.attempts + 1):
             last = attempt == self.limits.attempts
@@ -53,7 +52,7 @@ class DocumentClient(HttpClient):
                         marks = found.get("etag", etag), found.get("last-modified", modified)
                         if response.status_code == 304 and (etag or modified):
                             return Document(place, kind, b"", *marks, unchanged=True)
-                        data = self._whole(response.iter_bytes(), url)
+                        data = whole(response, self.limits.message, url)
                         if response.status_code != 200:
                             raise self._refused(response.status_code, url, None, self._said(kind, data))
                         return Document(place, kind, data, found.get("etag", ""), found.get("last-modified", ""))
@@ -63,15 +62,6 @@ class DocumentClient(HttpClient):
                 wait = self._backoff(attempt)
             self._sleep(min(wait, max(0.0, deadline - time.monotonic())))
         raise AssertionError("unreachable")
-
-    def _whole(self, blocks: Iterator[bytes], url: str) -> bytes:
-        kept, size = [], 0
-        for block in _blocks(blocks):
-            size += len(block)
-            if size > self.limits.message:
-                raise ProtocolError(f"the answer is longer than {self.limits.message} bytes", where=shown(url))
-            kept.append(block)
-        return b"".join(kept)
 
     def _said(self, kind: str, data: bytes) -> str:
         """Return the peer's words about its refusal where they are plain text (data.europa.eu) and short."""

@@ -21,6 +21,7 @@ import httpcore
 import httpx
 
 from datalab.errors import ProtocolError, SourceError
+from datalab.ports.bodies import Nested, parse_json, whole
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
@@ -31,6 +32,7 @@ __all__ = ["Answer", "HttpClient", "HttpRefused", "Limits", "Reach"]
 _RETRIED = frozenset((429, 502, 503, 504))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _BEARER = re.compile(r"(?i)(bearer|token|authorization|password|secret|key)([\s:=\"']+)[A-Za-z0-9._~+/=-]{8,}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _BROKEN = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
@@ -90,18 +92,22 @@ class HttpClient:
     ) -> Landed:
         """Stream one file of at most ``limit`` bytes into the landing folder; a cut connection is resumed by Range.
 
-        ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none.
+        ``renew`` is asked for another address and token where the peer no longer takes this one; None: there is none. It is
+        asked again only after bytes have come.
         """
         self._remember(token)
+        mark = -1
         with landing.receive(name, limit=limit, sha256=sha256, check=check) as arrival:
             while True:
                 try:
                     self._fill(arrival, url, token, limit, progress)
                     break
                 except HttpRefused as error:
-                    renewed = renew() if renew is not None and error.status in {401, 403} else None
+                    asks = renew is not None and error.status in {401, 403} and arrival.size > mark
+                    renewed = renew() if renew is not None and asks else None
                     if renewed is None:
                         raise
+                    mark = arrival.size
                     url, token = renewed
                     self._remember(token)
         assert arrival.landed is not None
@@ -174,25 +180,25 @@ class HttpClient:
         raise AssertionError("unreachable")
 
     def _answer(self, response: httpx.Response, url: str, expect: Collection[int]) -> Answer:
-        blocks, size = [], 0
-        for block in _blocks(response.iter_bytes()):
-            size += len(block)
-            if size > self.limits.message:
-                raise ProtocolError(f"the answer is longer than {self.limits.message} bytes", where=shown(url))
-            blocks.append(block)
-        text, body, readable = "", None, True
         try:
-            text = b"".join(blocks).decode("utf-8")
-            body = json.loads(text, parse_constant=_no_constant) if text.strip() else None
-        except (ValueError, RecursionError):
-            readable = False
+            data = whole(response, self.limits.message, url)
+        except ProtocolError:
+            if response.status_code in expect:
+                raise
+            data = b""  # a refusal stays one, whatever stands in it
+        text, body, fault = "", None, ""
+        try:
+            text = data.decode("utf-8")
+            body = parse_json(text) if text.strip() else None
+        except ValueError as error:
+            fault = "nested beyond measure" if isinstance(error, Nested) else "not JSON"
         if response.status_code not in expect:
             reasons = body.get("reason") or body.get("detail") if isinstance(body, dict) else ""
             reason = self.redact(json.dumps(reasons, ensure_ascii=False)[:300]) if reasons else ""
             raise self._refused(response.status_code, url, body, reason)
-        if not readable:
+        if fault:
             kind = self.redact(response.headers.get("content-type", "no content type"))[:60]
-            raise ProtocolError(f"the answer is not JSON ({kind}, {size} bytes)", where=shown(url))
+            raise ProtocolError(f"the answer is {fault} ({kind}, {len(data)} bytes)", where=shown(url))
         return Answer(response.status_code, {key.lower(): value for key, value in response.headers.items()}, body, text)
 
     def _fill(
@@ -229,10 +235,10 @@ class HttpClient:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ProtocolError("the file came in a content encoding that was not asked for", where=shown(url))
         length = response.headers.get("content-length", "")
-        size = int(length) if length.isdigit() else None
+        size = int(length) if _NUMBER.fullmatch(length) else None
         skipped = 0
         if response.status_code == 206:
-            span = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", response.headers.get("content-range", ""))
+            span = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("content-range", ""))
             if span is None or int(span[1]) != arrival.size:
                 raise ProtocolError("the peer sent another range than the one asked for", where=shown(url))
             size = int(span[2]) if span[2].isdigit() else None
@@ -258,7 +264,7 @@ class HttpClient:
     ) -> None:
         before = arrival.size
         again = hashlib.sha256()
-        for received in _blocks(response.iter_raw()):
+        for received in response.iter_raw():
             block = received
             if skipped:
                 again.update(block[:skipped])
@@ -287,6 +293,8 @@ class HttpClient:
     ) -> Iterator[httpx.Response]:
         """Send one request, follow redirects of a GET, and yield the answer unread."""
         self.reach.check_url(url)
+        if not (token.isascii() and token.isprintable()):
+            raise SourceError("the token holds characters that no header can carry", where=shown(url))
         origin = _origin(url)
         for _ in range(self.limits.redirects + 1):
             self._deadline.at = deadline
@@ -307,7 +315,7 @@ class HttpClient:
                 target = _joined(url, response.headers.get("location", ""))
                 if method != "GET" or not response.headers.get("location"):
                     raise ProtocolError("a message was answered with a redirect", where=shown(url))
-                if url.startswith("https:") and not target.startswith("https:"):
+                if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
                     raise SourceError("a redirect leads away from https", where=f"{shown(url)} -> {shown(target)}")
                 self.reach.check_url(target)
                 url = target
@@ -325,9 +333,9 @@ class HttpClient:
     def _wait(self, response: httpx.Response, attempt: int) -> float:
         """Return how long to wait before asking a busy peer again (RFC 9110, Retry-After)."""
         asked = response.headers.get("retry-after", "").strip()
-        seconds = float(asked) if asked.isdigit() else 0.0
-        if asked and not asked.isdigit():
-            with contextlib.suppress(ValueError, TypeError):
+        seconds = float(asked) if _NUMBER.fullmatch(asked) else 0.0
+        if asked and not _NUMBER.fullmatch(asked):
+            with contextlib.suppress(ValueError, TypeError, OverflowError):
                 moment = email.utils.parsedate_to_datetime(asked)
                 seconds = (moment.astimezone(dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds()
         if seconds > self.limits.longest_wait:
@@ -348,18 +356,6 @@ class HttpClient:
         error = HttpRefused(f"the peer answered {status}" + (f": {reason}" if reason else ""), where=shown(url))
         error.status, error.body = status, body
         return error
-
-
-def _blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Turn a body that cannot be decoded into a protocol error."""
-    try:
-        yield from blocks
-    except httpx.DecodingError:
-        raise ProtocolError("the answer is not in the encoding it claims") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _joined(url: str, target: str) -> str:

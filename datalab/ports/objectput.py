@@ -7,12 +7,11 @@ part). So what stands in the bucket is read again, whole, and its SHA-256 compar
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 from datalab.errors import NotFound, ReadError, SettingsError, VerificationFailed
 from datalab.ports.connector import Progress
@@ -50,7 +49,9 @@ def put_verified(
         told = _Told(progress, path.name, size)
         work = _Put(store, path, bucket, key, found, {**(metadata or {}), "sha256": found}, told)
         store.run(work.put(), place, seconds=seconds, watch=told)
-        standing = store.head(bucket, key)
+        standing = _standing(store, bucket, key)
+        if standing is None:
+            raise VerificationFailed("the store took the file and holds nothing", where=place, next="do not use this store")
     read = store.run(_read_back(store, standing), place, seconds=store.limits.transfer_seconds)
     if (standing.bytes, read) != (size, found):
         store.run(store.call("delete_object", Bucket=bucket, Key=key), place)
@@ -59,7 +60,7 @@ def put_verified(
             where=place,
             next="put it again; if it stays so, do not use this store",
         )
-    return standing
+    return dataclasses.replace(standing, sha256=found)
 
 
 class _Told:
@@ -88,7 +89,7 @@ class _Put:
     async def put(self) -> None:
         if self._size <= self._part:
             body = await asyncio.to_thread(self._path.read_bytes)
-            await self._store.call("put_object", **self._to, Body=body, Metadata=self._metadata, **_checked(body))
+            await self._store.call("put_object", **self._to, Body=body, Metadata=self._metadata)
             self._told.sent = self._size
             return
         if self._part < _LEAST_PART:
@@ -135,9 +136,7 @@ class _Put:
     async def _send(self, upload: str, number: int, there: tuple[str, int] | None) -> str:
         body = await asyncio.to_thread(self._read, (number - 1) * self._part)
         if there is None or there != (await asyncio.to_thread(_md5, body), len(body)):
-            answer = await self._store.call(
-                "upload_part", **self._to, UploadId=upload, PartNumber=number, Body=body, **_checked(body)
-            )
+            answer = await self._store.call("upload_part", **self._to, UploadId=upload, PartNumber=number, Body=body)
             tag = str(answer["ETag"])
         else:
             tag = f'"{there[0]}"'
@@ -188,11 +187,6 @@ def _standing(store: ObjectStore, bucket: str, key: str) -> StoredObject | None:
         return store.head(bucket, key)
     except NotFound:
         return None
-
-
-def _checked(body: bytes) -> dict[str, Any]:
-    """Return what lets the store itself refuse bytes that were altered on the way."""
-    return {"ChecksumSHA256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
 
 
 def _md5(body: bytes) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from datalab.errors import NotFound, ProtocolError, SettingsError, SourceError
+from datalab.ports.objectsession import bounded_session
 from datalab.ports.reach import Reach, shown
 from datalab.ports.secrets import secret
 
@@ -29,7 +30,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _MISSING = frozenset(("NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchUpload", "InvalidBucketName"))
 _REFUSED = frozenset(
-    ("AccessDenied", "403", "Forbidden", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed")
+    ("AccessDenied", "403", "Forbidden", "401", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthorizationHeaderMalformed", "XAdminUserNotFound")
 )  # fmt: skip
 _EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
 _BUSY = frozenset(("SlowDown", "ServiceUnavailable", "503", "InternalError", "500", "502", "504", "RequestTimeout", "429"))
@@ -196,10 +197,11 @@ class ObjectStore:
 
         started = time.monotonic()
         try:
-            future = asyncio.run_coroutine_threadsafe(bounded(), self._opened().loop)
+            loop = self._opened().loop
         except BaseException:
             work.close()
             raise
+        future = asyncio.run_coroutine_threadsafe(bounded(), loop)
         try:
             while True:
                 try:
@@ -218,18 +220,18 @@ class ObjectStore:
 
     def told(self, error: Exception, where: str) -> Exception:
         """Return a failure of the store as an error of the house, without keys in it."""
-        code, said = code_of(error), self.redact(" ".join(str(error).split()))[:200]
+        code, status, said = code_of(error), _status_of(error), self.redact(" ".join(str(error).split()))[:200]
         place = f"{shown(self.url)}/{shown_key(where)}"
         if code in _MISSING:
             what = "the bucket" if code in {"NoSuchBucket", "InvalidBucketName"} else "the object"
             return NotFound(f"{what} does not exist", where=place, next="check bucket and prefix in the connector's table")
         if code in _EXPIRED:
             return KeysExpired("the session token has expired", where=place, next="put a fresh one where its reference points")
-        if code in _REFUSED:
+        if code in _REFUSED or status in {401, 403}:
             return SourceError(
                 f"the store refuses these keys ({code})", where=place, next="check the keys, the region and what they may do"
             )
-        if code in _BUSY:
+        if code in _BUSY or status >= 500:
             return SourceError(f"the store was busy at every attempt ({code})", where=place, next="try again later")
         if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
             return SourceError("the store did not answer in the time allowed", where=place, next="try again later")
@@ -254,10 +256,8 @@ class ObjectStore:
             if end.session_token:
                 keys["token"] = secret(end.session_token, self.where)
         self._secrets |= set(keys.values())
-        session = AioSession()
-        for name in ("config_file", "credentials_file"):  # nobody's own AWS settings and keys: what counts is in the table
-            session.set_config_variable(name, os.devnull)
-        session.set_config_variable("profile", None)
+        nothing = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+        session = AioSession(session_vars={**nothing, "profile": (None, None, None, None)})  # what counts stands in the table
         files = s3fs.S3FileSystem(
             anon=end.anonymous,
             **keys,
@@ -270,10 +270,12 @@ class ObjectStore:
                 "max_pool_connections": max(8, self.limits.together),
                 "retries": {"mode": "standard", "max_attempts": self.limits.attempts},
                 "s3": {"addressing_style": "path" if end.path_style else "virtual"},
+                "http_session_cls": bounded_session(),
                 "connector_args": {"resolver": _resolver(self._reach, urlsplit(self.url).hostname or "")},
                 "proxies": {},
                 "ignore_configured_endpoint_urls": True,
-                "parameter_validation": True,
+                "request_checksum_calculation": "when_required",  # else uploads come framed, which some stores keep as data
+                "response_checksum_validation": "when_required",  # what arrives is judged once, by the caller
                 "user_agent_extra": "aif-datalab",
             },
             skip_instance_cache=True,
@@ -301,6 +303,16 @@ def code_of(error: BaseException | None) -> str:
             return code or str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
         error = error.__cause__
     return ""
+
+
+def _status_of(error: BaseException | None) -> int:
+    """Return the HTTP status behind an exception, 0 where the store did not answer: not every store uses Amazon's codes."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        error = error.__cause__
+    return 0
 
 
 def shown_key(key: str) -> str:

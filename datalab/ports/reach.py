@@ -23,6 +23,12 @@ from datalab.errors import SourceError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _READ = 120 << 10
 """Bytes; beyond 128 KiB the allocator asks the kernel for every block."""
+_METADATA = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
+)
+"""Where clouds tell a machine its secrets, besides the link-local address: Alibaba, Azure, Oracle, AWS, Google."""
+_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
+"""The private range before RFC 3879, which the standard library takes for global."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -31,7 +37,8 @@ class Reach:
     """Where a client may go.
 
     ``hosts`` are the only hosts allowed, and they may stand in a private range; without any, every public host is.
-    ``loopback`` opens this machine's own addresses. Link-local, multicast and unspecified addresses are never reached.
+    ``loopback`` opens this machine's own addresses. Link-local, multicast and unspecified addresses and the metadata services of
+    clouds are never reached.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -56,10 +63,10 @@ class Reach:
         real = _real(ipaddress.ip_address(address.partition("%")[0]))
         if real.is_loopback:
             allowed = self.loopback
-        elif real.is_link_local or real.is_multicast or real.is_unspecified or real.is_reserved:
+        elif real.is_link_local or real.is_multicast or real.is_unspecified or real.is_reserved or real in _METADATA:
             allowed = False
         else:
-            allowed = real.is_global or host in self.hosts
+            allowed = (real.is_global and not (real.version == 6 and real in _SITE_LOCAL)) or host in self.hosts
         if not allowed:
             raise SourceError(f"the host {host!r} stands at an address that is out of reach ({real})", next=_SETTING)
 

@@ -45,12 +45,6 @@ class Checks:
         return tuple(column for column in self.schema.names() if column in wanted)
 
     @property
-    def key_columns(self) -> tuple[str, ...]:
-        """The columns whose values are compared across batches; empty: no exchange is needed."""
-        wanted = {column for check in self.keyed for column in check.columns}
-        return tuple(column for column in self.schema.names() if column in wanted)
-
-    @property
     def outside_columns(self) -> tuple[str, ...]:
         """The columns that Great Expectations itself needs; see `outside` for whether it is needed at all."""
         wanted = {column for check in self.outside for column in check.columns}

@@ -85,6 +85,13 @@ def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
     tutorial.follow(DOCS / "how-to" / "slurm.md", lab, shell)
 
 
+@pytest.mark.parametrize(
+    "page", ["connect-dcat.md", "connect-files.md", "connect-s3.md", "connect-rest.md", "connect-simpl.md"]
+)
+def test_the_ways_to_connect_run(tmp_path, shell, page):
+    tutorial.follow(DOCS / "how-to" / page, tmp_path, shell)
+
+
 def test_the_compliance_officers_tutorial_runs(lab, shell):
     (lab / ".datalab" / "keys").mkdir(parents=True)
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)

@@ -14,6 +14,8 @@ import pytest
 from tests.faults.conftest import Running, run, shards
 from tests.unit.cli.conftest import process
 
+pytestmark = pytest.mark.slow
+
 
 def at_work(pid: int) -> bool:
     try:

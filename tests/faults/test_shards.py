@@ -6,8 +6,12 @@ import json
 import socket
 import sqlite3
 
+import pytest
+
 from tests.faults.conftest import Running, shards
 from tests.unit.cli.conftest import process
+
+pytestmark = pytest.mark.slow
 
 
 def said(folder, *arguments, **more):

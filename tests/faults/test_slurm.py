@@ -12,6 +12,8 @@ import pytest
 from tests.faults.conftest import shards
 from tests.unit.cli.conftest import environment, process
 
+pytestmark = pytest.mark.slow
+
 
 class Sbatch:
     """What of Slurm a job script can notice: the directives, one process a task, the variables, the log files.

@@ -72,8 +72,7 @@ def serve(binary: Path, folder: Path) -> Iterator[S3Server]:
 class Wire:
     """A TCP proxy before a server. ``answer`` may speak in its stead, ``cut`` breaks an answer after so many bytes, ``slow`` drips it.
 
-    ``answer`` is asked with the head of each request that opens a connection (the proxy asks for one request per connection
-    where it is set) and returns the bytes to answer with, or None to pass it on.
+    ``answer`` is asked with the head of each request and returns the bytes to answer with, or None to pass it on.
     """
 
     def __init__(self, port: int) -> None:
@@ -111,6 +110,8 @@ class Wire:
                     return
                 head += block
             self.heads.append(head.partition(b"\r\n\r\n")[0])
+            kept = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]
+            head = b"\r\n".join([kept[0], b"Connection: close", *kept[1:]])  # one request a connection: each head is seen
             spoken = self.answer(head)
             if spoken is not None:
                 client.sendall(spoken)
@@ -122,11 +123,12 @@ class Wire:
                 while block := server.recv(65536):
                     if left is not None and len(block) >= left:
                         client.sendall(block[:left])
-                        return
+                        break
                     left = left - len(block) if left is not None else None
                     client.sendall(block)
                     if self.slow:
                         time.sleep(self.slow)
+                client.shutdown(socket.SHUT_RDWR)  # the pump still reads: a close alone would not be seen
 
     @staticmethod
     def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError, SourceError
+from datalab.errors import NotFound, ProtocolError, SettingsError, SourceError
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Offer, Query
-from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, valid_until
 from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Change, Harvest, Progress
 from datalab.ports.documents import DocumentClient
@@ -30,6 +29,7 @@ from datalab_connectors.dcat.reading import distributions, offer_of, record_of
 from datalab_connectors.dcat.record import Raw
 from datalab_connectors.dcat.sparql import SparqlSource
 from datalab_connectors.dcat.store import Store
+from datalab_connectors.standing import agree, in_force
 
 _APIS = ("rdf", "ckan", "piveau", "sparql")
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -65,7 +65,7 @@ class DcatConnector:
             )
         self._max_age = self._number(table, "max_age_hours", 24)
         self._languages = tuple(map(str, table.get("languages", ("en",))))
-        self._personal = table.get("personal_data", False) is True
+        self._personal = table.get("personal_data", True) is not False
         self._participant = str(table.get("participant", "did:web:datalab.example"))
         self._secret = str(table.get("token_env", ""))
         self._max_bytes = self._number(table, "max_bytes", 64 << 30)
@@ -140,33 +140,14 @@ class DcatConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Take the licence for the agreement, where the terms are known and permit this; nothing is sent to anybody."""
-        subject = self._check(decision, offer, intent)
-        now = dt.datetime.now(dt.UTC)
-        found = decide_acquisition(offer, intent, moment=now, actor=decision.actor, participant=self._participant)
-        if not found.permitted:
-            raise PolicyRefusal("\n".join(found.reasons), where=offer.dataset, next="choose another purpose or another offer")
-        return Agreement(
-            id=f"urn:datalab:licence:{subject}",
-            kind="licence",
-            connector=self.name,
-            dataset_id=offer.dataset_id,
-            offer_id=offer.offer_id,
-            provider=offer.holder or self._base(),
-            consumer=self._participant,
-            intent=intent,
-            policy=offer.policy,
-            agreed_at=rfc3339(now),
-            valid_until=valid_until(offer.policy),
-            verbatim=offer.policy.verbatim,
-        )
+        provider = offer.holder or self._base()
+        return agree(offer, intent, decision, kind="licence", provider=provider, consumer=self._participant)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Download one distribution into the landing folder, verified by the checksum that the catalogue announces."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the licence is of another offer", where=agreement.id, next="agree to this one")
+        in_force(agreement, offer, decision)
         offered = [item.id for item in offer.distributions]
         if distribution and distribution not in offered:
             raise NotFound.among("distribution", distribution, offered, where=offer.dataset_id)
@@ -193,11 +174,6 @@ class DcatConnector:
                 connector=self.name,
             )
         ]
-
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
 
     def _ensure(self) -> None:
         """Harvest where there is no copy, or none that is young enough to take terms from."""

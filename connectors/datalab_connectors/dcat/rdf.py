@@ -15,6 +15,7 @@ from xml.parsers import expat
 import pyoxigraph as ox
 
 from datalab.errors import ProtocolError
+from datalab.ports.bodies import parse_json
 from datalab_connectors.dcat.contexts import pinned
 
 Value = Mapping[str, str]
@@ -66,7 +67,9 @@ def parse(data: bytes, *, media_type: str = "", url: str) -> Graph:
         _check_xml(data, url)
     elif data.count(b"<<") > _TRIPLE_TERMS:  # nested triple terms overflow the parser's stack
         raise ProtocolError("the document nests triples in triples, which no catalogue does", where=url)
-    base = url if url.startswith(("http://", "https://")) else "file:///catalogue"
+    base = (
+        url if url.startswith(("http://", "https://")) else "http://catalogue.invalid/"
+    )  # relative addresses in a file lead nowhere, and say so
     graph: Graph = {}
     try:
         for quad in ox.parse(data, kind, base_iri=base, lenient=True):
@@ -124,8 +127,8 @@ def _format(data: bytes, media_type: str, url: str) -> ox.RdfFormat:
 
 def _with_pinned_contexts(data: bytes, url: str) -> bytes:
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = parse_json(data.decode("utf-8-sig"))
+    except ValueError:
         raise ProtocolError("the document is not readable JSON", where=url) from None
     return json.dumps(_pin(body, url, 0), ensure_ascii=False).encode()
 

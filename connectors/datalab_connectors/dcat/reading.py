@@ -169,9 +169,11 @@ def _with(own: Terms, terms: Terms) -> Terms:
 def _fitness(record: Record, covered: Sequence[Found], left: int) -> Fitness:
     dataset = record.dataset
     access = access_of(record)
-    gaps = [str(finding) for finding in findings(record)][:_MOST_GAPS]
+    gaps = list(dict.fromkeys(map(str, findings(record))))[:_MOST_GAPS]
     if left:
-        gaps.insert(0, f"{left} distributions are not offered: their terms are unknown while those of the others are known")
+        gaps.insert(
+            0, f"not offered: {left} of its distributions, because their terms are unknown and those of the others known"
+        )
     identifiers = [*texts(dataset, DCT + "identifier"), *texts(dataset, OWL + "sameAs")]
     identifiers += [name for part in dataset.get(ADMS + "identifier", ()) for name in record.names(part)]
     own = [record.root] if not record.root.startswith("_:") else []
@@ -194,14 +196,12 @@ def _fitness(record: Record, covered: Sequence[Found], left: int) -> Fitness:
 
 def _route(record: Record, access: str, found: Sequence[Found]) -> str:
     if access and access != OPEN_ACCESS:
-        return (
-            "permit of the Health Data Access Body, in its environment" if is_health(record) else "on request from the holder"
-        )
+        return "permit of the Health Data Access Body, in its environment" if is_health(record) else "request to the holder"
     if any(item.address.direct for item in found):
         return "download"
     if any(DCAT + "accessService" in node for node in record.parts(record.dataset, DCAT + "distribution")):
-        return "through a service"
-    return "what lies at the access address" if found else "none: the record has no distribution with an address"
+        return "a service"
+    return "its access address" if found else "none, since the record has no address"
 
 
 def _theme(record: Record, value: Mapping[str, str]) -> str:

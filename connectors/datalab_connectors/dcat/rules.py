@@ -52,6 +52,8 @@ MANDATORY: Mapping[str, tuple[str, ...]] = {
     FOAF + "Agent": (FOAF + "name",),
     SPDX + "Checksum": (SPDX + "algorithm", SPDX + "checksumValue"),
     ADMS + "Identifier": (SKOS + "notation",),
+    SKOS + "Concept": (SKOS + "prefLabel",),
+    SKOS + "ConceptScheme": (DCT + "title",),
 }
 RECOMMENDED: Mapping[str, tuple[str, ...]] = {
     DCAT + "Dataset": tuple(

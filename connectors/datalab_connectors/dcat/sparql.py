@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datalab.errors import NotFound, ProtocolError
+from datalab.ports.bodies import parse_json
 from datalab.ports.documents import DocumentClient
 from datalab_connectors.dcat import rdf
 from datalab_connectors.dcat.pages import Page
@@ -89,9 +90,9 @@ class SparqlSource:
     def _select(self, client: DocumentClient, query: str, token: str) -> list[dict[str, str]]:
         document = client.read(self._address(query), accept=_RESULTS, token=token)
         try:
-            rows = json.loads(document.data)["results"]["bindings"]
+            rows = parse_json(document.data.decode())["results"]["bindings"]
             return [{name: str(value["value"]) for name, value in row.items()} for row in rows]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise ProtocolError("the endpoint answered without results in JSON", where=self._url) from None
 
     def _construct(self, client: DocumentClient, names: Sequence[str], token: str) -> list[Raw]:

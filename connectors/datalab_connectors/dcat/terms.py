@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from datalab.errors import ProtocolError
-from datalab.model.policy import Policy
+from datalab.model.policy import Policy, Rule
 from datalab.policy import parse
-from datalab_connectors.dcat.licences import Licence, known, rules
+from datalab.policy.licences import Licence, licence_of, licence_rules
 from datalab_connectors.dcat.record import Record
 from datalab_connectors.dcat.vocabulary import CLOSED_ACCESS, DCT, HEALTH, ODRL, OPEN_ACCESS, tail
 
@@ -40,18 +40,19 @@ def terms_of(record: Record, node: Mapping[str, Any]) -> Terms:
     for value in node.get(DCT + "license", ()):
         names = record.names(value)
         stated += names[:1]
-        if found := known(names):
+        if found := licence_of(names):
             licences.append(found)
         else:
             unknown.append(f"a licence that is not known here ({', '.join(names)[:120] or 'without a name'})")
     for value in node.get(DCT + "rights", ()):
         names = record.names(value)
-        if found := known(names):
+        if found := licence_of(names):
             licences.append(found)
         elif access_code(names) not in {OPEN_ACCESS, *CLOSED_ACCESS}:
             unknown.append(f"a statement of rights ({', '.join(names)[:120] or 'without words'})")
         elif access_code(names) != OPEN_ACCESS:
             unknown.append(_closed(access_code(names), health=False))
+    unknown += [licence.unread for licence in licences if licence.unread]
     policies = tuple(_odrl(record, value) for value in record.parts(node, ODRL + "hasPolicy"))
     return Terms(tuple(dict.fromkeys(licences)), tuple(stated), tuple(unknown), policies)
 
@@ -81,12 +82,14 @@ def policy_of(record: Record, parts: Sequence[Terms]) -> Policy:
     access = access_of(record)
     if access and access != OPEN_ACCESS:
         unknown.insert(0, _closed(access, health=is_health(record)))
-    texts_of_policies = list(dict.fromkeys(text for part in parts for text in part.policies))
-    if any(part.silent for part in parts) or not parts:
+    elif any(part.silent for part in parts) or not parts:
         unknown.append("no licence at all")
+    texts_of_policies = list(dict.fromkeys(text for part in parts for text in part.policies))
+    # A steward may vouch for what cannot be read; nobody but the access body lets health data be worked on, and only where it lies.
+    stays = (Rule("use"),) if access and access != OPEN_ACCESS and is_health(record) else ()
     stated = list(dict.fromkeys(text for part in parts for text in part.stated)) or [licence.id for licence in licences]
     name = stated[0] if len(stated) == 1 else f"{record.root}#terms"
-    said = {"@type": "Set", "@id": name, **(rules(licences) if licences else {})}
+    said = {"@type": "Set", "@id": name, **(licence_rules(licences) if licences else {})}
     body = {**said, "licence": stated, "accessRights": access, "odrl": [json.loads(text) for text in texts_of_policies]}
     found = [parse(json.dumps(said))] if licences else []
     for text in texts_of_policies:
@@ -98,7 +101,7 @@ def policy_of(record: Record, parts: Sequence[Terms]) -> Policy:
         id=name,
         # A licence that is known here permits use without a condition: the conditions of a policy beside it are all there are.
         permissions=found[-1].permissions if len(found) <= 2 and found else (),
-        prohibitions=tuple(rule for policy in found for rule in policy.prohibitions),
+        prohibitions=(*stays, *(rule for policy in found for rule in policy.prohibitions)),
         obligations=tuple(duty for policy in found for duty in policy.obligations),
         unknown=tuple(
             dict.fromkeys([*unknown, *(part for policy in found for part in policy.unknown), *_several(found, bool(licences))])
@@ -149,5 +152,5 @@ def _framed(record: Record, node: Mapping[str, Any], depth: int) -> Any:
         found = [
             _framed(record, record.nodes.get(value["@id"], value) if "@id" in value else value, depth + 1) for value in values
         ]
-        body[key.removeprefix(ODRL)] = found
+        body[key.removeprefix(ODRL)] = found[0] if len(found) == 1 else found
     return body

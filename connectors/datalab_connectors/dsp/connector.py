@@ -23,6 +23,7 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.reach import shown
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
@@ -31,6 +32,7 @@ from datalab_connectors.dsp.reading import datasets_in, distribution_of, offer_i
 from datalab_connectors.dsp.versions import Version, discover
 
 _PARTICIPANT = "did:web:datalab.example"
+_MOST_PAGES = 10_000
 _TEMPORARY = frozenset((401, 403))
 _TRANSPORTS = ("pull", "push")
 
@@ -208,7 +210,11 @@ class DspConnector:
         url, seen = f"{endpoint}/catalog/request", set[str]()
         asked = version.write(message("CatalogRequestMessage"))
         with self._client() as client:
-            while url and url not in seen:
+            while url and url not in seen and len(seen) < _MOST_PAGES:
+                if urlsplit(url)[:2] != urlsplit(endpoint)[:2]:  # it would be told who we are, and our token
+                    raise ProtocolError(
+                        "the next page is said to be on another server", where=f"{shown(endpoint)} -> {shown(url)}"
+                    )
                 seen.add(url)
                 answer = client.post(url, asked, token=self._token(), repeat=True)
                 catalogue = version.read(answer.body, "Catalog")

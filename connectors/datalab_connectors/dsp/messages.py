@@ -6,11 +6,11 @@ than its schemas, the text counts for what we send. An offer in a catalogue has 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from datalab.errors import ProtocolError
+from datalab.ports.bodies import parse_json
 from datalab_connectors.dsp.shapes import (
     Check,
     Misshapen,
@@ -205,8 +205,8 @@ def received(body: Any, *kinds: str, older: bool = False) -> dict[str, Any]:
 def read_json(raw: bytes) -> Any:
     """Read a message body; raise ``ProtocolError`` for what is not JSON."""
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
+        return parse_json(raw.decode())
+    except ValueError:
         raise ProtocolError("the message is not readable JSON") from None
 
 

@@ -94,7 +94,7 @@ class Transfers:
                 transfer = self.begin(order, TYPES["push"], {"type": "HttpData", "baseUrl": point.url})
                 self._await_arrival(transfer, point, arrival, progress)
             except SourceError as error:
-                error.what, error.where = point.hide(error.what), point.hide(error.where)
+                error.what, error.where = (text.replace(point.secret, "…") for text in (error.what, error.where))
                 self.end(order, "It was not completed.")
                 raise
             self.forget(order)

@@ -12,7 +12,7 @@ from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.decision import Decision
 from datalab.model.offer import Offer, Query
 from datalab.ports.connector import Progress
-from datalab.ports.http import HttpClient, HttpRefused, Reach
+from datalab.ports.http import HttpClient, HttpRefused, Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
 from datalab.ports.secrets import secret
@@ -32,6 +32,7 @@ _KEYS = {
     "personal_data": bool,
     "participant": str,
     "max_bytes": int,
+    "patience": int,
 }
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _ANY = "*"
@@ -70,6 +71,8 @@ class RestConnector:
         self._personal = table.get("personal_data", True)
         self._participant = table.get("participant", "did:web:datalab.example")
         self._max_bytes = table.get("max_bytes", 64 << 30)
+        seconds = float(table.get("patience", 60))
+        self._limits = Limits(seconds=seconds, idle=min(20.0, seconds))
         self._parents: dict[str, Any] = {}
 
     def search(self, query: Query) -> Iterator[Offer]:
@@ -131,7 +134,7 @@ class RestConnector:
 
     def _download(self, address: str, landing: Landing, name: str, sha256: str | None, progress: Progress) -> Landed:
         home = urlsplit(self._url)[:2] == urlsplit(address)[:2]
-        with HttpClient(self._reach(home=home)) as client:
+        with HttpClient(self._reach(home=home), self._limits) as client:
             landed = client.download(
                 address,
                 landing,
@@ -210,7 +213,7 @@ class RestConnector:
         return self._secret() if self._profile["auth"]["style"] == "bearer" else ""
 
     def _client(self) -> HttpClient:
-        client = HttpClient(self._reach(home=True))
+        client = HttpClient(self._reach(home=True), self._limits)
         if self._key:
             client.hide(self._secret())
         return client

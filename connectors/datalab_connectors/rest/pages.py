@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
@@ -54,7 +55,7 @@ def _next(profile: Profile, body: Any, here: str, count: int) -> str:
         cursor = first(body, [page["next"]])
         return _with(here, {page["parameter"]: cursor}) if cursor else ""
     total = first(body, [page["next"]]) if page["next"] else ""
-    if total.isdigit() and count >= int(total):
+    if re.fullmatch(r"[0-9]{1,18}", total) and count >= int(total):
         return ""
     current = dict(parse_qsl(urlsplit(here).query)).get(page["parameter"], page["start"] or "0")
     step = count if page["style"] == "offset" else int(current) + 1

@@ -103,7 +103,7 @@ def _assets(profile: Profile, record: Any, place: str) -> Iterator[tuple[Distrib
                     id=identifier,
                     format=kind or _subtype(media_type) or PurePosixPath(file).suffix.lstrip(".").lower(),
                     media_type=media_type or kind_of(file)[1],
-                    bytes=int(size) if size.isascii() and size.isdigit() else None,
+                    bytes=int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None,
                     sha256=digest[1] if digest else None,
                     title=_shown(first(asset, about["title"])),
                     file=file,

@@ -163,7 +163,7 @@ class _Consumption:
 
     async def contract(self, request: Request) -> Response:
         found = self._node.contract(request.path_params["id"])
-        return JSONResponse(found) if found else problem(request, 404, "notFound", "No such contract negotiation")
+        return JSONResponse(found) if found else problem(request, 400, "validationError", "No such contract negotiation")
 
     async def templates(self, request: Request) -> Response:
         method, kind = request.path_params["method"], request.query_params.get("offeringType", "")
@@ -201,7 +201,7 @@ class _Consumption:
 
     async def progress(self, request: Request) -> Response:
         found = self._node.progress(request.path_params["id"])
-        return JSONResponse(found) if found else problem(request, 404, "notFound", "No such transfer process")
+        return JSONResponse(found) if found else problem(request, 400, "validationError", "No such transfer process")
 
     async def reference(self, request: Request) -> Response:
         found = self._node.reference(request.path_params["id"])

@@ -22,6 +22,6 @@ def problem(request: Request, status: int, kind: str, detail: str) -> JSONRespon
         "title": _TITLES[status],
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": str(request.url.replace(query="")),
     }
     return JSONResponse(body, status_code=status, media_type="application/problem+json")

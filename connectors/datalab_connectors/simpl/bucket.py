@@ -1,6 +1,7 @@
-"""The seam to a landing bucket: who can lend one to a provider, and bring what it left there home, is found by entry point.
+"""The seam to a landing bucket: who can lend one to a provider, and bring what it left there home.
 
-A package offers it under ``datalab.buckets`` as a class that is called with the connector's ``[….bucket]`` table.
+Buckets on S3 stores are here (`s3_bucket`); a package offers another kind under the entry point group ``datalab.buckets`` as a class
+that is called with the connector's ``[….bucket]`` table and where that table stands.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-from datalab.errors import SettingsError
+from datalab.errors import NotFound, SettingsError
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing
 
@@ -33,14 +34,18 @@ class LandingBucket(Protocol):
 def open_bucket(table: Mapping[str, Any], where: str) -> LandingBucket:
     """Return the bucket of a ``[….bucket]`` table; its ``kind`` (default ``s3``) chooses who lends it."""
     kind = str(table.get("kind", "s3"))
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if not table or kind not in found:
+    if not table:
         raise SettingsError(
-            "this offer is delivered into a bucket, and no landing bucket is configured"
-            if not table
-            else f"nobody here lends a bucket of the kind {kind!r}",
+            "this offer is delivered into a bucket, and no landing bucket is configured",
             where=where,
             next='configure its bucket table, or set transport = "push" where the provider can push by HTTP',
         )
-    bucket: LandingBucket = found[kind].load()(table)
+    if kind == "s3":
+        from datalab_connectors.simpl.s3_bucket import S3Bucket
+
+        return S3Bucket(table, where)
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if kind not in found:
+        raise NotFound.among("kind of bucket", kind, {"s3", *found}, where=where)
+    bucket: LandingBucket = found[kind].load()(table, where)
     return bucket

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpcore
 import httpx
 
-from datalab.errors import ProtocolError
+from datalab.ports.bodies import whole
 from datalab.ports.http import Answer, HttpClient, HttpRefused
 from datalab.ports.reach import shown
 
@@ -41,21 +41,26 @@ class NodeClient(HttpClient):
             raise self._broken(error, url) from None
 
     def read(self, url: str, *, limit: int, accept: str = "*/*", token: str = "") -> tuple[bytes, str]:
-        """Return the document at ``url`` and its media type; raise ``ProtocolError`` beyond ``limit`` bytes."""
+        """Return the document at ``url`` and its media type; a broken peer is asked again.
+
+        Raise ``ProtocolError`` beyond ``limit`` bytes.
+        """
         self._remember(token)
-        blocks, size = [], 0
-        try:
-            with self._exchange("GET", url, {"accept": accept}, None, token, self._until()) as response:
-                if response.status_code != 200:
-                    self._answer(response, url, (200,))
-                for block in response.iter_raw():
-                    size += len(block)
-                    if size > limit:
-                        raise ProtocolError(f"the document is longer than {limit} bytes", where=shown(url))
-                    blocks.append(block)
-                return b"".join(blocks), response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        except _BROKEN as error:
-            raise self._broken(error, url) from None
+        deadline = self._until()
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                with self._exchange("GET", url, {"accept": accept}, None, token, deadline) as response:
+                    return self._whole(response, url, limit), _media_type(response)
+            except _BROKEN as error:
+                if attempt == self.limits.attempts or time.monotonic() >= deadline:
+                    raise self._broken(error, url) from None
+            self._sleep(self._backoff(attempt))
+        raise AssertionError("unreachable")
+
+    def _whole(self, response: httpx.Response, url: str, limit: int) -> bytes:
+        if response.status_code != 200:
+            self._answer(response, url, (200,))
+        return whole(response, limit, url)
 
     def _until(self) -> float:
         return time.monotonic() + self.limits.seconds
@@ -94,3 +99,7 @@ class GrantedClient(NodeClient):
         granted = {**headers, "authorization": token} if token else headers
         with super()._exchange(method, url, granted, content, "", deadline) as response:
             yield response
+
+
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()

@@ -115,8 +115,8 @@ class SimplConnector:
             "assetId": description.word("edcRegistration", "assetId"),
         }
         with self._records.alone(subject):
-            checked = self._checked(description)
-            record = Contracts(self._node, self._records, self._patience).conclude(subject, asked, offer.policy)
+            contracts = Contracts(self._node, self._records, self._patience)
+            record = contracts.conclude(subject, asked, offer.policy, lambda: self._checked(description))
         agreed = dt.datetime.fromtimestamp(record["at"], dt.UTC)
         agreement = Agreement(
             id=record["agreement"],
@@ -130,9 +130,7 @@ class SimplConnector:
             policy=offer.policy,
             agreed_at=rfc3339(agreed),
             valid_until=valid_until(offer.policy),
-            verbatim=json.dumps(
-                {"negotiation": record["negotiation"], "offer": record["offer"], "documents": checked}, ensure_ascii=False
-            ),
+            verbatim=json.dumps({key: record[key] for key in ("negotiation", "offer", "documents")}, ensure_ascii=False),
         )
         if _ended(agreement):
             raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
@@ -183,11 +181,11 @@ class SimplConnector:
             wanted=wanted,
             limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
         )
-        transfers = Transfers(self._node, self._where, self._patience)
+        transfers = Transfers(self._node, self._where, self._patience, self._limits())
         if transport == "push":
             return transfers.push(order, self._door, landing, progress)
         if transport == "pull":
-            return transfers.pull(order, lambda: GrantedClient(self._reach(), Limits(redirects=0)), landing, progress)
+            return transfers.pull(order, self._granted, landing, progress)
         return transfers.collect(order, open_bucket(self._table.get("bucket", {}), self._where), landing, progress)
 
     def _found(self, text: str) -> Iterator[Offer]:
@@ -211,7 +209,8 @@ class SimplConnector:
         decision = decide_acquisition(
             asked, intent, moment=dt.datetime.now(dt.UTC), actor=self._participant, participant=self._participant
         )
-        if not decision.permitted:
+        # A term that a steward may vouch for was vouched for, or the decision in hand would be a no.
+        if not decision.permitted and not all(refusal.vouchable for refusal in decision.refusals):
             raise PolicyRefusal("\n".join(decision.reasons), where=offer.dataset_id)
 
     def _checked(self, description: Description) -> list[dict[str, str]]:
@@ -250,7 +249,14 @@ class SimplConnector:
         return Reach(hosts | set(map(str, self._table.get("hosts", ()))), loopback=bool(hosts & _LOOPBACK))
 
     def _client(self) -> NodeClient:
-        return NodeClient(self._reach(), Limits(seconds=min(60.0, float(self._patience))))
+        return NodeClient(self._reach(), self._limits())
+
+    def _granted(self) -> GrantedClient:
+        return GrantedClient(self._reach(), dataclasses.replace(self._limits(), redirects=0))
+
+    def _limits(self) -> Limits:
+        usual = Limits()
+        return dataclasses.replace(usual, seconds=min(usual.seconds, self._patience), idle=min(usual.idle, self._patience))
 
     def _doorstep(self) -> Doorstep:
         listen, address = str(self._table.get("listen", "")), str(self._table.get("callback", ""))

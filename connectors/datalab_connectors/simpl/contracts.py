@@ -34,12 +34,14 @@ class Contracts:
         self._patience = patience
         self._sleep = sleep
 
-    def conclude(self, subject: str, asked: Mapping[str, str], policy: Policy) -> dict[str, Any]:
+    def conclude(
+        self, subject: str, asked: Mapping[str, str], policy: Policy, check: Callable[[], list[dict[str, str]]] = list
+    ) -> dict[str, Any]:
         """Return the record of a concluded contract: new, continued, or the one that stands.
 
         ``asked`` is ``providerEndpoint``, ``contractDefinitionId`` and ``assetId``. The record has ``agreement`` (its id),
-        ``provider``, ``negotiation`` and ``offer`` (both as the node said them, JSON text) and ``at``.
-        Raise ``PolicyRefusal`` where the provider says no.
+        ``provider``, ``negotiation`` and ``offer`` (both as the node said them, JSON text), ``at`` and ``documents``: what ``check``
+        returned, which is asked before anything is begun. Raise ``PolicyRefusal`` where the provider says no.
         """
         record = self._records.get(subject)
         if record.get("asked") != json.dumps(asked):
@@ -47,13 +49,13 @@ class Contracts:
         if record.get("agreement"):
             return record
         if not record.get("id"):
-            record = self._begin(subject, asked, policy)
+            record = self._begin(subject, asked, policy, check)
         try:
             told, text = self._await(str(record["id"]))
         except HttpRefused as error:
             if error.status not in _GONE:
                 raise
-            record = self._begin(subject, asked, policy)  # the node forgot it
+            record = self._begin(subject, asked, policy, check)  # the node forgot it
             told, text = self._await(str(record["id"]))
         if told.get("state") in _FAILED:
             self._records.put(subject, {})
@@ -68,14 +70,17 @@ class Contracts:
         self._records.put(subject, record)
         return record
 
-    def _begin(self, subject: str, asked: Mapping[str, str], policy: Policy) -> dict[str, Any]:
+    def _begin(
+        self, subject: str, asked: Mapping[str, str], policy: Policy, check: Callable[[], list[dict[str, str]]]
+    ) -> dict[str, Any]:
+        documents = check()
         offered, text = self._offered(asked, policy)
         body = self._node.post(self._node.contracts("/v1/contracts"), dict(asked)).body
         found = body.get("contractNegotiationId") if isinstance(body, Mapping) else None
         if not isinstance(found, str) or not found:
             raise ProtocolError("the node began a negotiation without an id", where=self._node.url)
         provider = str(offered.get("providerParticipantId") or asked["providerEndpoint"])
-        record = {"id": found, "asked": json.dumps(asked), "offer": text, "provider": provider}
+        record = {"id": found, "asked": json.dumps(asked), "offer": text, "provider": provider, "documents": documents}
         self._records.put(subject, record)
         return record
 

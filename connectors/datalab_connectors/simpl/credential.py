@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datalab.errors import ProtocolError
+from datalab.ports.bodies import parse_json
 
 NAMESPACE = "http://w3id.org/gaia-x/simpl#"
 _PREFIXES = ("simpl:", NAMESPACE)
@@ -90,10 +91,10 @@ def read_description(text: str) -> Description:
 
 def _json(text: str) -> Any:
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         if isinstance(body, str):  # the federated catalogue answers with the credential as a JSON text
-            body = json.loads(body)
-    except (ValueError, RecursionError):
+            body = parse_json(body)
+    except ValueError:
         raise ProtocolError("the self-description is not JSON") from None
     _check_shape(body)
     return body

@@ -32,14 +32,17 @@ def _join() -> None:
 
 
 class LandingPoint:
-    """Listens while it is open. ``arrived`` is set once a whole body came; ``failure`` says why one was refused."""
+    """Listens while it is open. ``arrived`` is set once a whole body came; ``failure`` says why one was refused.
+
+    ``secret`` is the part of the address that nobody may see.
+    """
 
     def __init__(self, door: Doorstep, arrival: Arrival) -> None:
         self.arrived = threading.Event()
         self.failure: SourceError | None = None
         self._arrival = arrival
         self._door = door
-        self._secret = secrets.token_urlsafe(32)
+        self.secret = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -65,11 +68,7 @@ class LandingPoint:
         """The address to push to."""
         host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
         base = self._door.address.rstrip("/") or f"http://{host}:{self._port}"
-        return f"{base}/landing/{self._secret}"
-
-    def hide(self, text: str) -> str:
-        """Return a text without the secret of the address."""
-        return text.replace(self._secret, "•••")
+        return f"{base}/landing/{self.secret}"
 
     def _run(self) -> None:
         try:
@@ -84,7 +83,7 @@ class LandingPoint:
         from starlette.routing import Route
 
         async def land(request: Request) -> Response:
-            if not secrets.compare_digest(request.path_params["secret"].encode(), self._secret.encode()):
+            if not secrets.compare_digest(request.path_params["secret"].encode(), self.secret.encode()):
                 return JSONResponse({"reason": ["nothing is expected here"]}, status_code=404)
             if request.method == "GET":
                 return JSONResponse({"bytes": self._arrival.size})
@@ -94,7 +93,10 @@ class LandingPoint:
                 return JSONResponse({"reason": ["another part is arriving"]}, status_code=409)
             try:
                 span = _RANGE.fullmatch(request.headers.get("content-range", ""))
-                filling = _Filling(self._arrival, int(span[1]) if span else 0)
+                start = int(span[1]) if span else 0
+                if start not in {0, self._arrival.size}:
+                    return JSONResponse({"bytes": self._arrival.size}, status_code=416)
+                filling = _Filling(self._arrival, start)
                 async for block in request.stream():
                     filling.write(block)
                 filling.finish()
@@ -118,11 +120,9 @@ class LandingPoint:
 
 
 class _Filling:
-    """One body on its way in. One that begins again at an earlier place must repeat what is there already."""
+    """One body on its way in. One that begins again from the start must repeat what is there already."""
 
     def __init__(self, arrival: Arrival, start: int) -> None:
-        if start not in {0, arrival.size}:
-            raise SourceError(f"a part came that begins at {start} where {arrival.size} bytes are here")
         self._arrival = arrival
         self._skipping = arrival.size - start
         self._again = hashlib.sha256()

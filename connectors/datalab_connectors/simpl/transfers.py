@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from urllib.parse import quote
 from datalab.errors import ProtocolError, SettingsError, SourceError
 from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
-from datalab.ports.http import HttpRefused
+from datalab.ports.http import HttpRefused, Limits
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.simpl.bucket import LandingBucket
@@ -53,10 +54,13 @@ class Order:
 class Transfers:
     """The transfers of one connector. ``patience``: seconds without any progress."""
 
-    def __init__(self, node: Node, where: str, patience: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, node: Node, where: str, patience: float, limits: Limits, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._node = node
         self._where = where
         self._patience = patience
+        self._limits = limits
         self._sleep = sleep
 
     def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
@@ -65,49 +69,42 @@ class Transfers:
             landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
             LandingPoint(door, arrival) as point,
         ):
-            try:
+            with _hidden(point.secret):
                 known = {"type": "HttpData", "baseUrl": point.url, "objectName": order.wanted.id}
                 transfer = self._start(order, known)
                 self._await_arrival(transfer, point, arrival, progress)
-            except SourceError as error:
-                error.what, error.where = point.hide(error.what), point.hide(error.where)
-                raise
             self._check_size(order, arrival.size)
         assert arrival.landed is not None
         return arrival.landed
 
     def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
         """Have it written into a landing bucket of ours, and bring it home."""
-        transfer = self._start(order, dict(bucket.lend(order.name)))
-        self._await(transfer, _completed, lambda: 0)
+        lent = dict(bucket.lend(order.name))
+        with _hidden(lent.get("accessKey", ""), lent.get("secretKey", "")):
+            transfer = self._start(order, lent)
+            self._await(transfer, _completed, lambda: 0)
         landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
         self._check_size(order, landed.bytes)
         return landed
 
     def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
-        """Pull it under a reference of the node's, asked for again before and when its token ends."""
+        """Pull it under a reference of the node's, which is asked for again when its token ends, and then ordered again once."""
         for last in (False, True):
             transfer = self._start(order, {"type": "HttpData-PULL", "objectName": order.wanted.id})
             self._await(transfer, lambda told: told.get("state") in {"STARTED", *_DONE}, lambda: 0)
-            held = self._reference(transfer)
-
-            def renew(transfer: str = transfer, held: tuple[str, str] = held) -> tuple[str, str] | None:
-                with contextlib.suppress(HttpRefused):
-                    found = self._reference(transfer)
-                    return found if found != held else None
-                return None
-
+            references = _References(functools.partial(self._reference, transfer), progress)
+            url, value = references.first()
             try:
                 with client() as reader:
                     return reader.download(
-                        held[0],
+                        url,
                         landing,
                         order.name,
                         limit=order.limit,
                         sha256=order.wanted.sha256,
-                        token=held[1],
-                        renew=renew,
-                        progress=progress,
+                        token=value,
+                        renew=references.renew,
+                        progress=references.progress,
                     )
             except HttpRefused as error:
                 if last or error.status not in _REFUSED:
@@ -150,15 +147,22 @@ class Transfers:
         return name, schema if isinstance(schema, Mapping) else {}
 
     def _await_arrival(self, transfer: str, point: LandingPoint, arrival: Arrival, progress: Progress) -> None:
-        told = 0
+        told, begun = 0, 0.0
 
         def grown() -> int:
-            nonlocal told
+            nonlocal told, begun
             if point.failure is not None and not point.arrived.is_set():
                 raise point.failure
             if arrival.size > told:
+                begun = begun or time.monotonic()
                 told = arrival.size
                 progress(arrival.name, told, None)
+            elapsed = time.monotonic() - begun if begun and not point.arrived.is_set() else 0.0
+            slow = elapsed > self._limits.idle and told < elapsed * self._limits.slowest
+            if slow or elapsed > self._limits.download_seconds:
+                raise SourceError(
+                    f"the file is pushed slower than {self._limits.slowest:.0f} bytes a second", where=arrival.name
+                )
             return told
 
         self._await(transfer, _completed, grown)
@@ -209,6 +213,35 @@ class Transfers:
             )
 
 
+class _References:
+    """The references of one pull. A new one is taken only while bytes come: a node could hand out dead ones for ever."""
+
+    def __init__(self, ask: Callable[[], tuple[str, str]], progress: Progress) -> None:
+        self._ask = ask
+        self._progress = progress
+        self._held: list[tuple[str, str]] = []
+        self._size, self._mark = 0, -1
+
+    def first(self) -> tuple[str, str]:
+        self._held.append(self._ask())
+        return self._held[0]
+
+    def renew(self) -> tuple[str, str] | None:
+        if self._size <= self._mark:
+            return None
+        self._mark = self._size
+        with contextlib.suppress(HttpRefused):
+            found = self._ask()
+            if found not in self._held:
+                self._held.append(found)
+                return found
+        return None
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        self._size = done
+        self._progress(what, done, total)
+
+
 def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return a destination as a template asks for it: what is known by its fields' names, its constants and defaults.
 
@@ -235,6 +268,17 @@ def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> d
             next=f'write destination = {{ {missing[0]} = "…" }} in datalab.toml',
         )
     return found
+
+
+@contextlib.contextmanager
+def _hidden(*secrets: str) -> Iterator[None]:
+    """Keep what was told to the node alone out of every error."""
+    try:
+        yield
+    except SourceError as error:
+        for secret in filter(None, secrets):
+            error.what, error.where = error.what.replace(secret, "•••"), error.where.replace(secret, "•••")
+        raise
 
 
 def _completed(told: Mapping[str, Any]) -> bool:

@@ -62,9 +62,9 @@ def rank_of(keep: Keep, frame: pl.DataFrame, *, text: str = "") -> list[pl.Serie
         letters = frame.select(pl.sum_horizontal(pl.col(name).str.len_chars().cast(pl.UInt64) for name in texts)).to_series()
         return [pl.Series(RANK, ~letters.fill_null(0).to_numpy())]
     rule, column = keep
-    ranks = _ascending(frame.get_column(column))
+    ranks = np.minimum(_ascending(frame.get_column(column)), np.uint64(_LAST - 1))  # the last rank is that of a missing value
     if rule == "max":
-        ranks = ~ranks
+        ranks = np.uint64(_LAST - 1) - ranks
     values = frame.get_column(column)
     missing = (values.is_null() | values.is_nan()) if values.dtype.is_float() else values.is_null()
     ranks[missing.to_numpy()] = _LAST

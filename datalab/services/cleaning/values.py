@@ -169,6 +169,7 @@ class CheckDigits(MapStep):
     """
 
     service: ClassVar[Service] = Service.CLEANING
+    version: ClassVar[int] = 2
 
     column: str
     scheme: str = "lei"

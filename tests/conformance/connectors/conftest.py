@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from datalab_connectors.dcat import DcatConnector
@@ -138,16 +139,36 @@ def _stored(request, tmp_path, file, landing):
     return Case(connector, "counts.csv", held, (bare, RESEARCH), lambda: rubbish, landing)
 
 
-def _described(request, tmp_path, file, landing):
-    """The case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
+def _stac(rubbish, file, landing, state):
+    """Yield the case of a REST catalogue: a STAC API of one item, whose licence forbids commercial use."""
     import dataclasses
 
-    catalogue = request.getfixturevalue("catalogue")
-    catalogue.stac("counts", file, licence="CC-BY-NC-4.0")
-    connector = RestConnector("stac", {"profile": "stac", "url": catalogue.url}, tmp_path / "state")
-    rubbish = RestConnector("stac", {"profile": "stac", "url": request.getfixturevalue("rubbish")}, tmp_path / "state")
-    commercial = dataclasses.replace(RESEARCH, commercial=True)
-    return Case(connector, "bicycles/counts", file, (connector, commercial), lambda: rubbish, landing)
+    with site() as web:
+        asset = {
+            "href": "/counts.csv",
+            "type": "text/csv",
+            "file:checksum": f"1220{hashlib.sha256(file.read_bytes()).hexdigest()}",
+        }
+        described = {"title": "Bicycle counts", "license": "CC-BY-NC-4.0"}
+        item = {"id": "counts", "collection": "bicycles", "properties": described, "assets": {"csv": asset}}
+        for path, body in {
+            "/search": {"features": [item]},
+            "/collections/bicycles/items/counts": item,
+            "/collections/bicycles": {},
+        }.items():
+            web.pages[path] = ("application/json", json.dumps(body).encode())
+        web.pages["/counts.csv"] = lambda _: ("text/csv", file.read_bytes())
+        connector = RestConnector("stac", {"profile": "stac", "url": web.url, "patience": 3}, state)
+        places = {"catalogue": "/collections/bicycles/items/counts", "file": "/counts.csv"}
+        yield Case(
+            connector,
+            "bicycles/counts",
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: RestConnector("stac", {"profile": "stac", "url": rubbish}, state),
+            landing,
+            lambda place, *kinds: web.trouble(places[place], *kinds),
+        )
 
 
 def _managed(request, tmp_path, file, landing):
@@ -176,7 +197,63 @@ def simpl_table(url, monkeypatch, **more):
     return {"url": url, "patience": 20, **login, **more}
 
 
-@pytest.fixture(params=["sandbox", "files", "dcat", *DSP, *SIMPL, *EDC, "rest", pytest.param("s3", marks=pytest.mark.server)])
+def _node(rubbish, file, landing, state):
+    """Yield the case of a Simpl node on a web server that can misbehave; its data is pulled from there."""
+    import dataclasses
+    import itertools
+
+    from datalab_connectors.dsp.holdings import File, Holding
+    from datalab_connectors.sandbox.description import self_description
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    held = File("csv", file, "csv", "text/csv", "CSV", file.stat().st_size, digest)
+    holding = Holding("counts", "c", "Bicycle counts", "One square, one day", "Ville de Luxembourg", TERMS, (held,))
+    with site() as web:
+        described = self_description(holding, web.url, "https://provider.example/protocol")
+        del described["credentialSubject"]["simpl:contractTemplate"]
+        dataset = described["credentialSubject"]["@id"]
+        found = {"totalCount": 1, "items": [{"n": {"claimsGraphUri": [dataset], "offeringType": "data"}}]}
+        catalogue, contracts = "/xfsc-advsearch-be/v1/selfDescriptions", "/contract-consumption/v1"
+        place = f"{catalogue}/{quote(dataset, safe='')}"
+        numbers = itertools.count(1)
+
+        def json_page(body):
+            return lambda query: ("application/json", json.dumps(body(query)).encode())
+
+        pages = {
+            catalogue: lambda query: found if "counts" in query else {"totalCount": 0, "items": []},
+            f"{catalogue}/advanced": lambda _: found,
+            place: lambda _: described,
+            f"{contracts}/connectorCatalog/assets": lambda _: {"offers": [{"assetId": "counts"}]},
+            f"{contracts}/contracts": lambda _: {"contractNegotiationId": str(next(numbers))},
+            **{
+                f"{contracts}/contracts/{n}": lambda _, n=n: {"state": "FINALIZED", "contractAgreementId": f"agreed-{n}"}
+                for n in range(1, 9)
+            },
+            f"{contracts}/resourceAddresses/sharingMethods/REST_API/templates": lambda _: [{"id": "14"}],
+            f"{contracts}/resourceAddresses/templates/14/schema": lambda _: {},
+            f"{contracts}/transfers": lambda _: {"transferProcessId": "t"},
+            f"{contracts}/transfers/t": lambda _: {"state": "STARTED"},
+            f"{contracts}/transfers/t/edr": lambda _: {"baseUrl": f"{web.url}/counts.csv", "authorizationHeaderValue": "x"},
+        }
+        web.pages |= {path: json_page(body) for path, body in pages.items()}
+        web.pages["/counts.csv"] = lambda _: ("text/csv", file.read_bytes())
+        connector = SimplConnector("space", {"url": web.url, "dialect": "v1", "transport": "pull", "patience": 3}, state)
+        places = {"catalogue": place, "file": "/counts.csv"}
+        yield Case(
+            connector,
+            dataset,
+            file,
+            (connector, dataclasses.replace(RESEARCH, commercial=True)),
+            lambda: SimplConnector("space", {"url": rubbish}, state / "rubbish"),
+            landing,
+            lambda place, *kinds: web.trouble(places[place], *kinds),
+        )
+
+
+@pytest.fixture(
+    params=["sandbox", "files", "dcat", *DSP, *SIMPL, "simpl-node", *EDC, "rest", pytest.param("s3", marks=pytest.mark.server)]
+)
 def case(request, tmp_path):
     import dataclasses
 
@@ -185,11 +262,17 @@ def case(request, tmp_path):
     if request.param == "dcat":
         yield from _dcat(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
         return
+    if request.param == "s3":
+        yield _stored(request, tmp_path, file, landing)
+        return
+    if request.param == "rest":
+        yield from _stac(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
+    if request.param == "simpl-node":
+        yield from _node(request.getfixturevalue("rubbish"), file, landing, tmp_path / "state")
+        return
     if request.param in EDC:
         yield from _managed(request, tmp_path, file, landing)
-        return
-    if request.param in {"s3", "rest"}:
-        yield (_stored if request.param == "s3" else _described)(request, tmp_path, file, landing)
         return
     if request.param == "files":
         table = {"root": str(file.parent), "attestation": "Made by us, free of rights.", "attested_by": "steward"}

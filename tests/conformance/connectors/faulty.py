@@ -58,6 +58,10 @@ def site() -> Iterator[Site]:  # noqa: C901
             else:
                 self.serve(kind, body, tag, trouble)
 
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.do_GET()
+
         def serve(self, kind, body, tag, trouble):
             start = 0
             if (span := self.headers.get("range", "")) and self.headers.get("if-range", tag) == tag:

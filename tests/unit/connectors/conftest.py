@@ -130,3 +130,36 @@ def provider(tmp_path, holding):
     client.close()
     store.close()
     listener.close()
+
+
+@pytest.fixture
+def space(tmp_path, holding):
+    """A sandbox with its Simpl node, in this process."""
+    from tests.unit.connectors.simpl_space import running
+
+    with running(tmp_path / "space", holding.parent) as found:
+        yield found
+
+
+@pytest.fixture
+def simpl(space, tmp_path, monkeypatch):
+    """A connector to that node, logged in by client credentials; called with further keys of its table."""
+    from datalab_connectors.sandbox.identity import CLIENT, CLIENT_SECRET, REALM
+    from datalab_connectors.simpl import SimplConnector
+
+    monkeypatch.setenv("SIMPL_SECRET", CLIENT_SECRET)
+    login = {"issuer": f"{space.url}{REALM}", "client_id": CLIENT, "client_secret_env": "SIMPL_SECRET"}
+
+    def make(**more):
+        return SimplConnector("node", {"url": space.url, "patience": 5, **login, **more}, tmp_path / "consumer")
+
+    return make
+
+
+@pytest.fixture
+def stub():
+    """A node that answers as a test tells it."""
+    from tests.unit.connectors.simpl_space import Stub
+
+    with Stub() as found:
+        yield found

@@ -132,6 +132,16 @@ def test_a_row_larger_than_a_shard_is_a_shard(bench):
     assert [receipt.rows.kept for receipt in bench.run(plan).shards] == [1, 1, 1, 1]
 
 
+def test_rows_larger_than_a_shard_before_smaller_ones(bench):
+    """What a row takes beyond its shard is not taken from the next one."""
+    rows = [f"{n},{'y' * (9_000 if n < 64 else 2_000)},Bonn" for n in range(128)]
+    plan = replan(bench, bench.plan(rows, [], splits=ONE_SPLIT), bytes_per_shard=1_000)
+    done = bench.run(plan)
+
+    assert [receipt.rows.kept for receipt in done.shards] == [1] * 128
+    assert released(bench, plan, done)["id"].to_list() == [str(n) for n in range(128)]
+
+
 def test_what_a_release_cannot_be():
     for wrong in ({"order": "random"}, {"bytes_per_shard": -1}):
         with pytest.raises(UsageError):

@@ -56,6 +56,21 @@ def test_parts_that_hold_nothing_to_compare(bench):
     assert kept(bench, plan, done) == {"30"}
 
 
+def test_two_at_the_same_task_do_not_touch_each_others_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "_IN_MEMORY", 4)
+    numbering = pairs._Numbering([[0, 0, 9]])
+    mine = pairs._Groups(tmp_path, numbering)
+    mine.join(np.array([3]), np.array([7]))
+    other = pairs._Groups(tmp_path, numbering)
+    other.join(np.array([1]), np.array([2]))
+    other.close()
+
+    assert mine.fallen(0, "near")["_dl_row"].to_list() == [7]
+    assert list(tmp_path.iterdir())
+    mine.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_dataset_without_rows(bench):
     plan = bench.plan([], [clean.NearDuplicates("name"), clean.ExactDuplicates(keep="last")])
     assert bench.run(plan).rows.rows_in == 0

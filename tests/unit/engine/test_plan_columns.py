@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import pytest
 
 from datalab import clean, enrich, scrub, standardise
 from datalab.engine.columns import carried, needed_columns, with_absent
-from datalab.model.step import IDENTITY, ROW, SOURCE, Bound, Context, Derivation, MapStep, Outcome
+from datalab.model.step import IDENTITY, ROW, SOURCE, Bound, Context, Derivation, Keys, MapStep, Outcome
 from tests.unit.engine.conftest import contents, reasons
 
 ROWS = pl.DataFrame(
@@ -143,8 +144,15 @@ class Lender:
         return b"k" * 32
 
     def reference(self, name):
-        return pl.DataFrame({"key": ["a"], "fact": ["b"]})
+        return pl.DataFrame({"key": ["a", "Text 1 of some words"], "fact": ["b", "c"]})
 
+
+WIDER = ROWS.with_columns(
+    country=pl.Series(["DE", "FR", "XX", None] * 150),
+    born=pl.date_range(dt.date(1990, 1, 1), dt.date(1991, 8, 23), eager=True),
+    seen=pl.lit(dt.date(2020, 6, 1)),
+)
+"""More for steps that want dates and countries."""
 
 SERVICE_STEPS = [
     standardise.Text("text"),
@@ -166,20 +174,41 @@ SERVICE_STEPS = [
     clean.Untranslated("text", "wide"),
     enrich.Language("text"),
     enrich.TextStatistics("text"),
+    enrich.TextSignals("text"),
+    enrich.Age("born", at="seen"),
+    enrich.Age("born", at=dt.date(2026, 1, 1), bands=(0, 18)),
+    enrich.CountryFacts("country"),
+    enrich.Join("facts", on={"text": "key"}, columns=["fact"], missing="drop"),
+    enrich.Join("facts", on={"text": "key"}, columns=["fact"], missing="quarantine"),
     scrub.Text("text"),
+    scrub.Text(("text", "wide"), language="country"),
     scrub.Columns({"number": scrub.Pseudonym(), "wide": scrub.Mask()}),
 ]
 
 
-@pytest.mark.parametrize("step", SERVICE_STEPS, ids=lambda step: step.name)
-def test_our_steps_look_at_nothing_but_what_they_declare(step):
-    """Columns that a step does not declare may hold anything: its verdicts and what it writes stay the same."""
-    given = ROWS.with_columns(pl.lit(0, pl.UInt32).alias(SOURCE), pl.int_range(pl.len(), dtype=pl.UInt64).alias(ROW))
-    bound = step.bind(ROWS.schema)
+KEYED_STEPS = [
+    clean.ExactDuplicates("text"),
+    clean.ExactDuplicates("text", keep="longest"),
+    clean.DuplicatesByKey("text", keep=("max", "unused")),
+    clean.NearDuplicates("text", keep="longest"),
+    clean.NearDuplicates("text", keep=("min", "unused")),
+    clean.Sample(rows=7, by="number"),
+    clean.Sample(share=0.3),
+]
+
+
+def with_others_lost(step):
+    """Return the rows as they are, and with nothing but nulls in the columns that ``step`` does not declare."""
+    given = WIDER.with_columns(pl.lit(0, pl.UInt32).alias(SOURCE), pl.int_range(pl.len(), dtype=pl.UInt64).alias(ROW))
+    bound = step.bind(WIDER.schema)
     declared = bound.reads | {name for made in bound.derivations.values() if made.kind != "IDENTITY" for name in made.inputs}
-    others = [name for name in ROWS.columns if name not in declared]
-    other = given.with_columns(pl.lit(None, dtype=ROWS.schema[name]).alias(name) for name in others)
-    context: Context = Lender()
+    others = [name for name in WIDER.columns if name not in declared]
+    return bound, given, given.with_columns(pl.lit(None, dtype=WIDER.schema[name]).alias(name) for name in others)
+
+
+def look_at_nothing_else(step, context: Context):
+    """Columns that a step does not declare may hold anything: its verdicts and what it writes stay the same."""
+    bound, given, other = with_others_lost(step)
     first, second = step.apply(given, context), step.apply(other, context)
     written = [name for name, made in bound.derivations.items() if made.kind != "IDENTITY"]
 
@@ -188,3 +217,33 @@ def test_our_steps_look_at_nothing_but_what_they_declare(step):
     for one, two in ((first.dropped, second.dropped), (first.quarantined, second.quarantined)):
         assert (one is None) == (two is None)
         assert one is None or one.equals(two, null_equal=True)
+
+
+@pytest.mark.parametrize("step", SERVICE_STEPS, ids=lambda step: step.name)
+def test_our_steps_look_at_nothing_but_what_they_declare(step):
+    look_at_nothing_else(step, Lender())
+
+
+def test_presidio_looks_at_nothing_but_what_it_declares():
+    pytest.importorskip("presidio_analyzer")
+    look_at_nothing_else(scrub.Presidio("text", ("EMAIL_ADDRESS",), language="fr"), Lender())
+
+
+@pytest.mark.parametrize("step", KEYED_STEPS, ids=lambda step: f"{step.name}-{getattr(step, 'keep', '')}")
+def test_the_keys_of_our_steps_hold_nothing_but_what_they_declare(step):
+    _, given, other = with_others_lost(step)
+    first, second = (
+        found if isinstance(found, Keys) else Keys(found) for found in (step.keys(f, Lender()) for f in (given, other))
+    )
+
+    for one, two in ((first.rows, second.rows), (first.certain, second.certain), (first.evidence, second.evidence)):
+        assert (one is None) == (two is None)
+        assert one is None or one.equals(two, null_equal=True)
+
+
+def test_a_join_asks_for_nothing_but_what_it_declares():
+    step = enrich.Join("facts", on={"text": "key", "number": "key"}, columns=["fact"])
+    _, given, other = with_others_lost(step)
+
+    assert step.asks(given).height > 100
+    assert step.asks(given).equals(step.asks(other))

@@ -12,6 +12,7 @@ import pytest
 from datalab.errors import UsageError
 from datalab.governance import write_governance
 from datalab.model.event import Event
+from datalab.policy.licences import licence_policy
 
 FILES = {
     "croissant.json", "README.md", "TERMS.md", "governance/dcat.jsonld", "governance/provenance.jsonld", "governance/policy.jsonld",
@@ -60,6 +61,18 @@ def test_the_terms_say_what_until_when_for_what_and_whom_to_ask(written):
         "message-steward@datalab.example",
     ):
         assert words in text
+
+
+def test_the_terms_name_the_licence_that_binds_what_is_derived(evidence, folder):
+    agreements = tuple(
+        replace(agreement, policy=licence_policy("CC-BY-SA-4.0")) if agreement.connector == "files" else agreement
+        for agreement in evidence.agreements
+    )
+    offers = tuple(replace(offer, licence="CC-BY-SA-4.0") if offer.connector == "files" else offer for offer in evidence.offers)
+    write_governance(replace(evidence, agreements=agreements, offers=offers), folder)
+    section = (folder / "TERMS.md").read_text(encoding="utf-8").partition("## Under which licence to pass it on")[2]
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
+    assert lines == ["- Countries of the lab, Data Lab Saarbrücken, CC-BY-SA-4.0"]
 
 
 def test_written_twice_it_is_the_same(evidence, folder):

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import lei, luhn
-from stdnum.de import idnr
-from stdnum.iso7064 import mod_11_10, mod_97_10
+from stdnum.iso7064 import mod_97_10
 
 from datalab.kernels import checksums
 
@@ -79,17 +78,3 @@ def test_every_country_takes_its_own_iban_length_only():
             body = "0" * (length - 4)
             code = country + mod_97_10.calc_check_digits(body + country) + body
             assert checksums.iban(pl.Series([code, code + "0"])).to_list() == [True, False]
-
-
-def test_iso_7064_mod_11_10_and_weights():
-    good = ["36574261809", "36574261890"]
-    assert checksums.mod11_10(pl.Series(good), 11).to_list() == [mod_11_10.is_valid(code) for code in good]
-    assert idnr.is_valid(good[0])
-    dutch = [9, 8, 7, 6, 5, 4, 3, 2, -1]
-    assert checksums.mod11(pl.Series(["111222333", "111222334", None, "11122233"]), dutch).to_list() == [
-        True,
-        False,
-        None,
-        False,
-    ]
-    assert checksums.weighted(pl.Series(["12", "1", None]), [1, 2], 11).to_list() == [5, None, None]

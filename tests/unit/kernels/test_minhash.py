@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datalab.kernels import components, hashing, minhash
@@ -67,7 +67,6 @@ def test_constants_never_change():
     assert sets.keys.tolist() == [[17819289074989035829, 11955659707266018699]]
 
 
-@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(1, 15), st.data())
 def test_components_name_their_smallest(nodes, data):
     edges = data.draw(st.lists(st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)), max_size=20))
@@ -76,4 +75,6 @@ def test_components_name_their_smallest(nodes, data):
         for left, right in edges:
             smallest[left] = smallest[right] = min(smallest[left], smallest[right])
     left, right = np.array(edges, dtype=np.int64).reshape(-1, 2).T
-    assert components.smallest_of_component(left, right, nodes).tolist() == smallest
+    forest = components.Forest(np.arange(nodes))
+    forest.join(left, right)
+    assert forest.roots(np.arange(nodes)).tolist() == smallest

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from datalab.engine.signs import Member, Sign
 from datalab.errors import GateFailed, NotFound, SourceError, UsageError
 from datalab.lab import retention
+from datalab.lab.prepared import prepare_run
 from datalab.lab.release import approve, evidence_of, reject
-from datalab.lab.retention import duration, purge, purge_expired, purge_landing
+from datalab.lab.retention import due, duration, purge, purge_expired, purge_landing
 from datalab.lab.rows import origin_of
 from datalab.lab.run import alone, begin, prepare, run_pipeline, work
 from datalab.lab.stage import pull_release
@@ -139,6 +142,36 @@ def test_a_run_over_its_retention_holds_an_object_only_while_it_is_at_work(lab):
         assert "is at work on it" in kept.why
     purge(lab, one, actor=APPROVER, early=True)
     assert landed(lab) == []
+
+
+def test_nothing_is_removed_under_shards_that_are_at_work(lab):
+    """They hold no lock: it is their sign of life that counts."""
+    over = pipeline(retention="P0D", steps=STEPS[:-2] + STEPS[-1:])
+    other = run_pipeline(pipeline(), lab=lab).plan
+    begun = prepare_run(lab, over, Silent())
+    with Sign(begun.folder, Member(0, 2), 120.0):
+        with pytest.raises(UsageError, match="shards of this run are at work"):
+            purge(lab, begun.plan.id, actor=APPROVER)
+        [kept] = [item for item in purge(lab, other, actor=APPROVER, early=True).kept if item.what == "landing"]
+        assert "is at work on it" in kept.why
+        [run, _landing] = purge_expired(lab, actor=APPROVER)
+        assert (run.removed, [item.why for item in run.kept]) == ([], ["shards of this run are at work"])
+    assert begun.folder.path("acquired.pickle").is_file()
+    purge(lab, begun.plan.id, actor=APPROVER)
+    assert landed(lab) == []
+
+
+def test_a_filesystem_without_locks(lab, monkeypatch):
+    """Lustre mounted without flock: what is due is said, and what needs a lock says so."""
+    one = run_pipeline(pipeline(retention="P0D"), lab=lab).plan
+
+    def flock(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert [item.name for item in due(lab) if item.what == "run"] == [one]
+    with pytest.raises(UsageError, match="has no locks"):
+        approve(lab, "visitors", actor=APPROVER)
 
 
 def test_a_purge_between_acquisition_and_work_stops_the_run_plainly(lab):

@@ -23,6 +23,7 @@ from datalab.lab.run import run_pipeline
 from datalab.lab.stage import pull_release
 from datalab.model.settings import load_settings
 from datalab.policy import parse
+from datalab.policy.licences import licence, licence_rules
 from tests.unit.lab.workshop import APPROVER, TEXT, pipeline, write_lab
 
 STEWARD = "Sam Example, steward"
@@ -299,6 +300,19 @@ def test_what_a_release_carries_on(own):
     graph = json.loads((folder / "governance" / "policy.jsonld").read_text())["@graph"]
     assert graph[-1]["policy"]["permission"] == terms["policy"]["permission"]
     assert graph[-1]["@id"].endswith("#terms")
+
+
+def test_share_alike_is_carried_into_the_release(own):
+    lab = own(**licence_rules([licence("CC-BY-SA-4.0")]))
+    run_pipeline(OWN, lab=lab)
+    folder, manifest = approve(lab, "visitors", actor=APPROVER)
+    said = "Pass on what is derived under the same licence only."
+    assert f"Duty: {said}" in manifest.terms["in_words"]
+    assert [duty["action"] for duty in manifest.terms["policy"]["obligation"]] == ["attribute", "notice", "ShareAlike"]
+    assert said in (folder / "governance" / "report.html").read_text()
+    page = (folder / "TERMS.md").read_text()
+    assert said in page
+    assert "- visitors.csv, " in page.partition("## Under which licence to pass it on")[2].partition("\n## ")[0]
 
 
 def test_the_commands(own, monkeypatch, capsys):

@@ -97,6 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         body = f'{{"reason": ["Authorization: Bearer {TOKEN} is wrong", "{TOKEN}"]}}'.encode()
         self.reply(404, body)
 
+    def on_forbidden(self):
+        self.reply(403)
+
     def on_metadata(self):
         self.reply(302, location="http://169.254.169.254/latest/meta-data/")
 
@@ -313,6 +316,18 @@ def test_a_cut_connection_is_resumed(server, client, tmp_path, path):
     assert landed.sha256 == SHA
     ranges = [headers.get("range") for _, headers in server.seen]
     assert ranges[:2] == [None, "bytes=400000-"]
+
+
+def test_a_peer_whose_tokens_never_hold_does_not_keep_a_download_going(server, client, tmp_path):
+    asked = []
+
+    def renew():
+        asked.append(f"token-{len(asked)}")
+        return at(server, "forbidden"), asked[-1]
+
+    with pytest.raises(HttpRefused):
+        client.download(at(server, "forbidden"), Landing(tmp_path), "x", limit=1_000, renew=renew)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

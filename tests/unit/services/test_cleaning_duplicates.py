@@ -268,6 +268,15 @@ def test_what_values_rank_by():
         clean.ExactDuplicates(keep=("max", "ff")).bind(pl.Schema({"k": pl.String, "fff": pl.Int8}))
 
 
+@pytest.mark.parametrize(
+    ("keep", "value", "kind"),
+    [(("max", "n"), 0, pl.UInt64), (("min", "n"), (1 << 64) - 1, pl.UInt64), (("max", "n"), -(1 << 63), pl.Int64)],
+)
+def test_a_missing_value_never_stays_before_the_worst_there_is(keep, value, kind):
+    frame = identified(pl.DataFrame({"k": ["a", "a"], "n": pl.Series([None, value], dtype=kind)}))
+    assert [row for _, row, _ in drive(clean.DuplicatesByKey("k", keep=keep), frame, partitions=1, batch=1)] == [0]
+
+
 def test_nothing_in_nothing_out():
     empty = identified(pl.DataFrame({"t": []}, schema={"t": pl.String}))
     blank = identified(pl.DataFrame({"t": [None, " "]}, schema={"t": pl.String}))
