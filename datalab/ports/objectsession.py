@@ -39,6 +39,8 @@ class _Straight:
             async for block in response.content.iter_any():
                 size += len(block)
                 if size > _MESSAGE:
+                    if (transport := response.connection and response.connection.transport) is not None:
+                        transport.abort()  # nothing of the rest is waited for
                     response.close()
                     raise ProtocolError(f"the answer is longer than {_MESSAGE} bytes", where=response.url.host or "")
                 kept.append(block)
