@@ -60,7 +60,7 @@ withheld = made("withheld", expectations="strict")
 commercial = made("commercial", purpose="CommercialPurpose")
 absent = made("absent", dataset="space:vistors")
 down = made("down", dataset="down:visitors")
-slow = made("slow", pause(seconds=0.08), part_rows=40)
+slow = made("slow", pause(seconds=0.4), part_rows=40)
 '''
 DOWN = '[connectors.down]\nkind = "sandbox"\nurl = "http://127.0.0.1:9"\npatience = 1\n'
 
