@@ -10,6 +10,8 @@ from typing import Any
 
 from datalab.errors import ProtocolError
 
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_REGION = "x-amz-bucket-region"
 _MESSAGE = 16 << 20
 """Bytes; a listing of 1000 keys at their longest has less than two million."""
 
@@ -18,7 +20,11 @@ def bounded_session() -> type[Any]:
     """Return the session class for aiobotocore (imported here: it is heavy)."""
     from aiobotocore.httpsession import AIOHTTPSession
 
+<<<<<<< HEAD
     class Session(AIOHTTPSession):  # type: ignore[misc]  # the library says nothing of its types
+=======
+    class Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
+>>>>>>> hostile
         async def _get_session(self, proxy_url: str | None) -> Any:
             return _Straight(await super()._get_session(proxy_url))
 
@@ -33,6 +39,10 @@ class _Straight:
 
     async def request(self, method: str, **options: Any) -> Any:
         response = await self._session.request(method, **options, allow_redirects=False)
+        if response.status in _REDIRECTS and _REGION not in response.headers:
+            # botocore takes it for the wrong region, asks for the right one, is redirected, asks …, until the stack overflows
+            response.release()
+            raise ProtocolError("the store answered with a redirect", where=response.url.host or "")
 
         async def read() -> bytes:
             kept, size = [], 0
