@@ -118,9 +118,13 @@ def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) 
         os.environ.update(_SURROUNDINGS)  # read once, when the child imports its libraries
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")  # or the child would run the caller's script again
+        held = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGINT}
+        )  # inherited: Ctrl-C must not meet a child that is not ready
         try:
             process.start()
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
             sys.modules["__main__"] = main
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -131,6 +135,7 @@ def start_worker(folder: RunFolder, memory_mb: int, path: tuple[str, ...] = ()) 
 def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, path: tuple[str, ...]) -> None:
     """Be a worker: take tasks until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent)
     os.umask(0o077)

@@ -20,11 +20,7 @@ def bounded_session() -> type[Any]:
     """Return the session class for aiobotocore (imported here: it is heavy)."""
     from aiobotocore.httpsession import AIOHTTPSession
 
-<<<<<<< HEAD
-    class Session(AIOHTTPSession):  # type: ignore[misc]  # the library says nothing of its types
-=======
     class Session(AIOHTTPSession):  # type: ignore[misc]  # it has no types
->>>>>>> hostile
         async def _get_session(self, proxy_url: str | None) -> Any:
             return _Straight(await super()._get_session(proxy_url))
 

@@ -11,9 +11,10 @@ import pytest
 from tests.unit.cli.conftest import environment
 
 SCRIPT = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from datalab import Pipeline, Purpose, Release, Source, Splits, clean, scrub, standardise
+from datalab.engine.worker import peak_memory
 from datalab.lab import open_lab, run_pipeline
 from datalab.model.settings import load_settings
 
@@ -44,8 +45,7 @@ if __name__ == "__main__":
     with open_lab(load_settings(root / "datalab.toml")) as lab:
         summary = run_pipeline(made, lab=lab)
         [done] = lab.ledger.events(type="run.done")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"rows": summary.rows.kept, "parent": peak, "worker": done.body["peak_bytes"], "seconds": summary.seconds}))
+    print(json.dumps({"rows": summary.rows.kept, "parent": peak_memory(), "worker": done.body["peak_bytes"], "seconds": summary.seconds}))
 """
 
 

@@ -74,12 +74,13 @@ large = Pipeline(
 )
 """
 RUN = """
-import json, resource, sys
+import sys
 from datalab.cli.main import main
+from datalab.engine.worker import peak_memory
 try:
     main(["run", "large", "--json"])
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+    print(peak_memory(), file=sys.stderr)
 """
 
 
