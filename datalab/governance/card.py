@@ -132,7 +132,7 @@ def terms(evidence: Evidence) -> str:
         "## Agreements",
         "",
         *(
-            f"- `{_code(agreement.id)}`: {agreement.kind} with {plain(agreement.provider)}, agreed {plain(agreement.agreed_at[:10])}, "
+            f"- {_code(agreement.id)}: {agreement.kind} with {plain(agreement.provider)}, agreed {plain(agreement.agreed_at[:10])}, "
             + (f"until {agreement.valid_until[:10]}" if agreement.valid_until else "without an end")
             for agreement in evidence.agreements
         ),
@@ -158,11 +158,6 @@ def plain(text: str) -> str:
     """Return foreign text for Markdown: one line, with the characters that Markdown and HTML would act on escaped."""
     escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
     return escaped.replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _code(text: str) -> str:
-    """Return a foreign name for a code span: one line that does not end it."""
-    return " ".join(text.split()).replace("`", "'")
 
 
 def _front_matter(evidence: Evidence) -> list[str]:
