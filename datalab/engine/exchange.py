@@ -28,9 +28,9 @@ from datalab.model.step import IDENTITY, ROW, SOURCE, KeyedStep, Keys, LookupSte
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PARTITION_BYTES = 32 << 20
+_PARTITION_BYTES = 16 << 20
 """What a partition is to hold, uncompressed; sorting and comparing take a few times as much."""
-_MOST_PARTITIONS = 1024
+_MOST_PARTITIONS = 2048
 _ROW_BYTES = 160
 
 
