@@ -65,7 +65,7 @@ class DcatConnector:
             )
         self._max_age = self._number(table, "max_age_hours", 24)
         self._languages = tuple(map(str, table.get("languages", ("en",))))
-        self._personal = table.get("personal_data", True) is not False
+        self._personal = table.get("personal_data", False) is True
         self._participant = str(table.get("participant", "did:web:datalab.example"))
         self._secret = str(table.get("token_env", ""))
         self._max_bytes = self._number(table, "max_bytes", 64 << 30)

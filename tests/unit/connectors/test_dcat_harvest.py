@@ -241,7 +241,7 @@ def test_every_checksum_is_verified(connector, web, tmp_path, algorithm):
     }
     one = connector()
     offer = one.offer("https://data.example/one")
-    intent = Intent("https://w3id.org/dpv#ScientificResearch", "count", legal_basis="eu-gdpr:A6-1-e")
+    intent = Intent("https://w3id.org/dpv#ScientificResearch", "count")
     decision = decide_acquisition(offer, intent, moment=dt.datetime.now(dt.UTC), actor="steward")
     agreement = one.negotiate(offer, intent, decision)
     assert agreement.kind == "licence"
