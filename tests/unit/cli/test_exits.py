@@ -134,7 +134,7 @@ def test_130_ctrl_c_ends_a_run_and_running_again_resumes_to_the_same_digest(fold
     """SIGINT to the whole group, as a terminal sends it."""
     child = subprocess.Popen(
         command("run", "slow"), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell may have it ignored
     )  # fmt: skip
     home = folder / ".datalab"
     deadline = time.monotonic() + 60
