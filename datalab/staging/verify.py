@@ -80,6 +80,7 @@ def _present(folder: Path) -> list[str]:
 
 def _content_faults(folder: Path, manifest: Manifest) -> list[Fault]:
     """Recompute the content digest from the rows themselves."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from datalab.kernels.content import release_digest, schema_description, table_digest
@@ -95,6 +96,8 @@ def _content_faults(folder: Path, manifest: Manifest) -> list[Fault]:
         elif table.num_rows != shard.rows or content != shard.content:
             faults.append(Fault(shard.path, "has other rows than stated"))
         contents.append((shard.split, table.num_rows, content))
+        del table  # one shard at a time, and nothing kept of it
+        pa.default_memory_pool().release_unused()
     if not faults and release_digest([dict(column) for column in manifest.schema], contents) != manifest.digest:
         faults.append(Fault(MANIFEST, "states another content digest than its shards have"))
     return faults
