@@ -132,13 +132,15 @@ def test_a_changed_pipeline_a_missing_preparation_and_a_wrong_share_are_said_pla
     assert "datalab run slow --prepare" in answer.err
     said(folder, "run", "slow", "--prepare")
     recipe = folder / "pipelines" / "museum.py"
-    recipe.write_text(recipe.read_text().replace("seconds=0.08", "seconds=0.09"))
+    prepared = recipe.read_text()
+    recipe.write_text(prepared.replace("pause(seconds=0.4)", "pause(seconds=0.5)"))
+    assert recipe.read_text() != prepared
     for arguments in (("--shard", "0/2"), ("--finish",)):
         answer = process(folder, "run", "slow", *arguments)
         assert answer.code == 2
         assert "changed since it was prepared" in answer.err
     assert process(folder, "run", "slow", "--shard", "2/2").code == 2
-    recipe.write_text(recipe.read_text().replace("seconds=0.09", "seconds=0.08"))
+    recipe.write_text(prepared)
     elsewhere = process(folder, "run", "slow", "--finish", DATALAB_LEDGER_URL=f"sqlite:///{folder}/another.sqlite")
     assert elsewhere.code == 2
     assert "does not know the prepared run" in elsewhere.err
