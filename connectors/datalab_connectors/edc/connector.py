@@ -29,10 +29,10 @@ from datalab_connectors.edc.protocols import PROTOCOLS, candidates
 from datalab_connectors.edc.reading import offer_in, terms_of
 from datalab_connectors.edc.transfers import TYPES, Order, Transfers
 from datalab_connectors.grants import ended, granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.landing.bucket import open_bucket
 from datalab_connectors.objects import landed_before, limit_of, object_of
-from datalab_connectors.simpl.bucket import open_bucket
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.table import LOOPBACK, MAX_BYTES, Table
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from datalab_connectors.dsp.terms import same_terms
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
 from datalab_connectors.edc.reading import request_policy, terms_of
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.records import Records
+from datalab_connectors.waiting import waits
 
 _MARK = "urn:datalab:negotiation:"
 _UNDELIVERED = "Failed to send request"

@@ -15,12 +15,12 @@ from datalab.ports.landing import Arrival, Landed, Landing
 from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
+from datalab_connectors.landing.bucket import LandingBucket
+from datalab_connectors.landing.point import LandingPoint
 from datalab_connectors.objects import check_size
-from datalab_connectors.simpl.bucket import LandingBucket
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.landing_point import LandingPoint
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.waiting import waits
 
 TYPES = {"pull": "HttpData-PULL", "push": "HttpData-PUSH", "bucket": "AmazonS3-PUSH"}
 """Our transports, in the order of preference, and EDC's transfer types for them."""

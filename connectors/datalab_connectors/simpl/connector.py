@@ -21,8 +21,9 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.landing.bucket import open_bucket
 from datalab_connectors.objects import landed_before, limit_of, object_of
-from datalab_connectors.simpl.bucket import open_bucket
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.catalogue import DIALECTS, Catalogue
 from datalab_connectors.simpl.client import GrantedClient, NodeClient
 from datalab_connectors.simpl.contracts import Contracts
@@ -30,7 +31,6 @@ from datalab_connectors.simpl.credential import Description, read_description
 from datalab_connectors.simpl.documents import check_documents
 from datalab_connectors.simpl.node import Node, Paths
 from datalab_connectors.simpl.reading import offer_of
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.simpl.tokens import Provider, Wallet
 from datalab_connectors.simpl.transfers import METHODS, Order, Transfers
 from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
 from datalab.model.policy import Policy
 from datalab.ports.http import HttpRefused
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.node import Node
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.simpl.terms import check_catalogue_terms
+from datalab_connectors.waiting import waits
 
 _CONCLUDED = frozenset(("FINALIZED", "CONFIRMED"))
 """The connector's word, and the one in an example of the published OpenAPI document."""
@@ -112,15 +113,3 @@ class Contracts:
         raise SourceError(
             "the contract was not concluded in time", where=self._node.url, next="try again: it goes on from here"
         )
-
-
-def waits(patience: float, sleep: Callable[[float], None], longest: float = 5.0) -> Iterator[float]:
-    """Yield at once and then after growing pauses (from 50 ms, by half each, to ``longest``) until ``patience`` is over."""
-    ends, pause = time.monotonic() + patience, 0.05
-    while True:
-        yield pause
-        left = ends - time.monotonic()
-        if left <= 0:
-            return
-        sleep(min(pause, left))
-        pause = min(longest, pause * 1.5)

@@ -20,12 +20,12 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused, Limits
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.landing.bucket import LandingBucket
+from datalab_connectors.landing.point import LandingPoint
 from datalab_connectors.objects import check_size
-from datalab_connectors.simpl.bucket import LandingBucket
 from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.landing_point import LandingPoint
 from datalab_connectors.simpl.node import Node
+from datalab_connectors.waiting import waits
 
 METHODS = {"push": "HTTPDATA_PUSH", "bucket": "IONOS_S3", "pull": "REST_API"}
 """Our transports and the sharing methods that they usually have."""
