@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
 import itertools
 import json
 import logging
@@ -27,12 +26,13 @@ from datalab_connectors.edc.contracts import Contracts
 from datalab_connectors.edc.management import Management
 from datalab_connectors.edc.protocols import PROTOCOLS, candidates
 from datalab_connectors.edc.reading import offer_in, terms_of
-from datalab_connectors.edc.transfers import TYPES, Order, Transfers
+from datalab_connectors.edc.transfers import TYPES, EdcTransfers
 from datalab_connectors.grants import ended, granted, in_force, lasting, look_again_at_bans
 from datalab_connectors.landing.bucket import open_bucket
+from datalab_connectors.landing.granted import GrantedClient
+from datalab_connectors.landing.transfers import Order
 from datalab_connectors.objects import landed_before, limit_of, object_of
 from datalab_connectors.records import Records
-from datalab_connectors.simpl.client import GrantedClient
 from datalab_connectors.table import LOOPBACK, MAX_BYTES, Table
 
 log = logging.getLogger(__name__)
@@ -99,16 +99,10 @@ class EdcConnector:
         return [object_of(agreement, offer, wanted, landed)]
 
     def _bring(self, agreement: Agreement, offer: Offer, wanted: Distribution, landing: Landing, progress: Progress) -> Landed:
-        order = Order(
-            agreement=agreement.id,
-            dataset=offer.dataset_id,
-            wanted=wanted,
-            limit=limit_of(wanted, self._max_bytes),
-            record=hashlib.sha256(agreement.id.encode()).hexdigest(),
-        )
+        order = Order(agreement.id, offer.dataset_id, wanted, limit_of(wanted, self._max_bytes))
         transport = self._way(offer)
-        transfers = Transfers(self._management, self._transfers, self._patience)
-        with self._transfers.alone(order.record):
+        transfers = EdcTransfers(self._management, self._transfers, self._patience)
+        with transfers.alone(order):
             if transport == "push":
                 return transfers.push(order, self._door, landing, progress)
             if transport == "bucket":

@@ -80,12 +80,5 @@ class NodeClient(HttpClient):
         return error
 
 
-class GrantedClient(NodeClient):
-    """A client that sends one ``Authorization`` value as it was given, whatever its scheme, and follows no redirect with it."""
-
-    def _credentials(self, token: str) -> dict[str, str]:
-        return {"authorization": token} if token else {}
-
-
 def _media_type(response: httpx.Response) -> str:
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
