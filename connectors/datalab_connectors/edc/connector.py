@@ -20,7 +20,6 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
-from datalab_connectors.dsp.reading import rank
 from datalab_connectors.edc.client import ManagementClient
 from datalab_connectors.edc.contracts import Contracts
 from datalab_connectors.edc.management import Management
@@ -32,6 +31,7 @@ from datalab_connectors.landing.bucket import open_bucket
 from datalab_connectors.landing.granted import GrantedClient
 from datalab_connectors.landing.transfers import Order
 from datalab_connectors.objects import landed_before, limit_of, object_of
+from datalab_connectors.ranking import best_first
 from datalab_connectors.records import Records
 from datalab_connectors.table import LOOPBACK, MAX_BYTES, Table
 
@@ -70,10 +70,7 @@ class EdcConnector:
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the offers that match all words, best first; one that cannot be read is left out and named in the log."""
         words = query.text.casefold().split()
-        entries = self._offers()
-        if words:
-            entries = iter(sorted((offer for offer in entries if rank(offer, words)), key=lambda offer: -rank(offer, words)))
-        return itertools.islice(entries, max(0, query.limit))
+        return itertools.islice(best_first(self._offers(), words), max(0, query.limit))
 
     def offer(self, dataset_id: str) -> Offer:
         """Return one offer, by the id of its asset."""
