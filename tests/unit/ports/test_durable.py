@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ def synced(monkeypatch):
     true = os.fsync
 
     def fsync(handle):
-        names.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}")))  # noqa: PTH119 - of a descriptor
+        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
         true(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
