@@ -29,7 +29,9 @@ from datalab_connectors.dcat.reading import distributions, offer_of, record_of
 from datalab_connectors.dcat.record import Raw
 from datalab_connectors.dcat.sparql import SparqlSource
 from datalab_connectors.dcat.store import Store
-from datalab_connectors.standing import agree, in_force
+from datalab_connectors.grants import in_force
+from datalab_connectors.objects import object_of
+from datalab_connectors.standing import agree
 
 _APIS = ("rdf", "ckan", "piveau", "sparql")
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -148,32 +150,18 @@ class DcatConnector:
     ) -> list[SourceObject]:
         """Download one distribution into the landing folder, verified by the checksum that the catalogue announces."""
         in_force(agreement, offer, decision)
-        offered = [item.id for item in offer.distributions]
-        if distribution and distribution not in offered:
-            raise NotFound.among("distribution", distribution, offered, where=offer.dataset_id)
+        offered = offer.distribution(distribution)
         known = {item.distribution.id: item for item in distributions(record_of(offer.catalogue_record), self._languages)}
-        wanted = known.get(distribution or next(iter(offered), ""))
+        wanted = known.get(offered.id)
         if wanted is None:
             raise SourceError(
-                "the offer has no distribution that can be fetched", where=offer.dataset, next="ask the data holder"
+                f"the record of the offer holds no distribution {offered.id!r}", where=offer.dataset, next="harvest again"
             )
         with DocumentClient(self._reach(wanted.address.url), self._limits) as client:
             landed = fetch_distribution(
                 client, wanted, landing, limit=self._max_bytes, token=self._token_for(wanted.address.url), progress=progress
             )
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.distribution.file or wanted.distribution.id,
-                path=landed.path,
-                format=wanted.distribution.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted.distribution, landed)]
 
     def _ensure(self) -> None:
         """Harvest where there is no copy, or none that is young enough to take terms from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import hashlib
 import itertools
 import json
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
+from datalab.errors import NotFound, ProtocolError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.canonical import describe
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
-from datalab.policy import acquire_subject, acquire_target, check_grant, parse, valid_until
-from datalab.policy.moments import rfc3339
+from datalab.policy import parse, valid_until
 from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
@@ -28,8 +26,10 @@ from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
 from datalab_connectors.dsp.messages import message
-from datalab_connectors.dsp.reading import datasets_in, distribution_of, offer_in, rank
+from datalab_connectors.dsp.reading import datasets_in, offer_in, rank
 from datalab_connectors.dsp.versions import Version, discover
+from datalab_connectors.grants import ended, granted, in_force
+from datalab_connectors.objects import landed_before, limit_of, object_of
 
 _PARTICIPANT = "did:web:datalab.example"
 _MOST_PAGES = 10_000
@@ -94,11 +94,11 @@ class DspConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Return the agreement still valid for this offer and intent, or conclude one."""
-        subject = self._check(decision, offer, intent)
+        subject = granted(decision, offer, intent)
         consumer = self._consumer(intent)
         for text in consumer.agreed(subject):
             agreement = self._agreement(offer, intent, text)
-            if not _ended(agreement):
+            if not ended(agreement):
                 self._keep(subject, agreement)
                 return agreement
         terms = {**json.loads(offer.policy.verbatim), "target": offer.dataset_id}
@@ -110,35 +110,19 @@ class DspConnector:
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Bring one distribution into the landing folder; what stands there under its announced hash is not moved again."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
-        if _ended(agreement):
-            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
-        wanted = distribution_of(offer, distribution)
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        in_force(agreement, offer, decision)
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         if landed is not None:
             self._consumer(agreement.intent).settle()
         else:
             landed = self._pull(agreement, wanted, landing, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _pull(self, agreement: Agreement, wanted: Distribution, landing: Landing, progress: Progress) -> Landed:
         """Fetch a file; a token that died on the way is replaced once, by a new transfer."""
         consumer = self._consumer(agreement.intent)
-        limit = self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes)
+        limit = limit_of(wanted, self._max_bytes)
         if self._transport == "push":
             return consumer.take(agreement.id, wanted.id, landing, limit=limit, sha256=wanted.sha256, progress=progress)
         for last in (False, True):
@@ -158,11 +142,6 @@ class DspConnector:
                 if last or error.status not in _TEMPORARY:
                     raise
         raise AssertionError("unreachable")
-
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
 
     def _agreement(self, offer: Offer, intent: Intent, text: str) -> Agreement:
         agreed = agreement_in(text)
@@ -282,10 +261,6 @@ class DspConnector:
             if int(value) >= least:
                 return int(value)
         raise SettingsError(f"{key} is {value!r}", where=self._where, next=f"give a whole number from {least}")
-
-
-def _ended(agreement: Agreement) -> bool:
-    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))
 
 
 def _next(link: str) -> str:

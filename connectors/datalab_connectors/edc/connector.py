@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import hashlib
 import itertools
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
+from datalab.errors import NotFound, ProtocolError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
-from datalab.model.policy import Rule
-from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, parse, valid_until
+from datalab.policy import parse, valid_until
 from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
@@ -33,6 +31,8 @@ from datalab_connectors.edc.management import Management
 from datalab_connectors.edc.protocols import PROTOCOLS, candidates
 from datalab_connectors.edc.reading import offer_in, terms_of
 from datalab_connectors.edc.transfers import TYPES, Order, Transfers
+from datalab_connectors.grants import ended, granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.objects import landed_before, limit_of, object_of
 from datalab_connectors.simpl.bucket import open_bucket
 from datalab_connectors.simpl.client import GrantedClient
 from datalab_connectors.simpl.records import Records
@@ -86,52 +86,29 @@ class EdcConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Return the agreement that stands for this offer and intent, or conclude one."""
-        subject = self._check(decision, offer, intent)
-        self._ask_again(offer, intent)
+        subject = granted(decision, offer, intent)
+        look_again_at_bans(offer, intent, actor=decision.actor)
         contracts = Contracts(self._management, self._contracts, self._patience)
         with self._contracts.alone(subject):
-            said = contracts.conclude(subject, offer, lambda text: not _ended(self._agreement(offer, intent, text)))
-        agreement = self._agreement(offer, intent, said)
-        if _ended(agreement):
-            raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
-        return agreement
+            said = contracts.conclude(subject, offer, lambda text: not ended(self._agreement(offer, intent, text)))
+        return lasting(self._agreement(offer, intent, said))
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Have the file brought into the landing folder; what stands there under its announced hash is not moved again."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
-        if _ended(agreement):
-            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            raise NotFound.among(
-                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
-            )
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        in_force(agreement, offer, decision)
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         landed = landed or self._bring(agreement, offer, wanted, landing, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _bring(self, agreement: Agreement, offer: Offer, wanted: Distribution, landing: Landing, progress: Progress) -> Landed:
         order = Order(
             agreement=agreement.id,
             dataset=offer.dataset_id,
             wanted=wanted,
-            limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
+            limit=limit_of(wanted, self._max_bytes),
             record=hashlib.sha256(agreement.id.encode()).hexdigest(),
         )
         transport = self._way(offer)
@@ -185,23 +162,6 @@ class EdcConnector:
                 continue
             yield found
 
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
-
-    def _ask_again(self, offer: Offer, intent: Intent) -> None:
-        """Ask once more whether the terms that can be read forbid this intent: EDC takes no purpose, so nobody behind it can object.
-
-        What only the lab knows about itself, and what cannot be read, was for the decision to judge.
-        """
-        bans = dataclasses.replace(offer.policy, permissions=(Rule("use"),), obligations=(), unknown=())
-        again = decide_acquisition(
-            dataclasses.replace(offer, policy=bans), intent, moment=dt.datetime.now(dt.UTC), actor=self.name
-        )
-        if not again.permitted:
-            raise PolicyRefusal("\n".join(again.reasons), where=offer.dataset_id)
-
     def _client(self) -> ManagementClient:
         host = urlsplit(self._url).hostname or ""
         reach = Reach(frozenset((host,)), loopback=host in _LOOPBACK)
@@ -243,7 +203,3 @@ class EdcConnector:
             if int(value) >= 1:
                 return int(value)
         raise SettingsError(f"{key} is {value!r}", where=self._where, next="give a whole number from 1")
-
-
-def _ended(agreement: Agreement) -> bool:
-    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))

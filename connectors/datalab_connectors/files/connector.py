@@ -19,8 +19,10 @@ from datalab.model.offer import Distribution, Offer, Query
 from datalab.model.policy import Policy
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing
+from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import kind_of, shown_name
-from datalab_connectors.standing import Attestation, agree, in_force, missing_policy, stated_policy
+from datalab_connectors.objects import object_of
+from datalab_connectors.standing import Attestation, agree, missing_policy, stated_policy
 
 _KEYS = {
     "kind", "root", "attestation", "attested_by", "personal_data", "participant", "policy", "holder", "max_files", "outside",
@@ -106,25 +108,18 @@ class FilesConnector:
     ) -> list[SourceObject]:
         """Copy the files of one format into the landing folder, in the order of their names."""
         in_force(agreement, offer, decision)
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            raise NotFound.among(
-                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
-            )
+        wanted = offer.distribution(distribution)
         place = self._place(offer.dataset_id)
         paths = [path for path in self._data(place) if (kind_of(path.name)[0] or "text") == wanted.format]
         landed = [_land(path, landing, wanted.sha256, progress) for path in paths]
         return [
-            SourceObject(
-                ordinal=ordinal,
+            object_of(
+                agreement,
+                offer,
+                wanted,
+                item,
                 name=shown_name(path.relative_to(place.parent).as_posix()),
-                path=item.path,
-                format=wanted.format,
-                bytes=item.bytes,
-                sha256=item.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
+                ordinal=ordinal,
             )
             for ordinal, (path, item) in enumerate(zip(paths, landed, strict=True))
         ]

@@ -16,12 +16,14 @@ from datalab.ports.http import HttpClient, HttpRefused, Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
 from datalab.ports.secrets import secret
+from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import shown_name
+from datalab_connectors.objects import landed_before, object_of
 from datalab_connectors.rest.pages import hits
 from datalab_connectors.rest.pointer import values
 from datalab_connectors.rest.profile import load_profile
 from datalab_connectors.rest.reading import id_of, offer_of
-from datalab_connectors.standing import agree, in_force
+from datalab_connectors.standing import agree
 
 _KEYS = {
     "kind": str,
@@ -107,30 +109,15 @@ class RestConnector:
     ) -> list[SourceObject]:
         """Bring one file into the landing folder; what stands there under its announced hash is not moved again."""
         in_force(agreement, offer, decision)
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            names = (item.id for item in offer.distributions)
-            raise NotFound.among("distribution", distribution, names, where=offer.dataset_id)
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         if landed is None:
             with self._client() as client:
                 now, addresses = self._read(self._asking(client), offer.dataset_id)
             if now.policy.sha256 != offer.policy.sha256 or wanted not in now.distributions:
                 raise SourceError("the record differs from the one that was offered", where=offer.dataset, next="begin again")
-            landed = self._download(addresses[wanted.id], landing, wanted.file or wanted.id, wanted.sha256, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+            landed = self._download(addresses[wanted.id], landing, wanted.name, wanted.sha256, progress)
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _download(self, address: str, landing: Landing, name: str, sha256: str | None, progress: Progress) -> Landed:
         home = urlsplit(self._url)[:2] == urlsplit(address)[:2]

@@ -16,15 +16,16 @@ from urllib.parse import urlsplit
 
 from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
-from datalab.model.policy import Rule
-from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, valid_until
+from datalab.policy import valid_until
 from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.objects import landed_before, limit_of, object_of
 from datalab_connectors.simpl.bucket import open_bucket
 from datalab_connectors.simpl.catalogue import DIALECTS, Catalogue
 from datalab_connectors.simpl.client import GrantedClient, NodeClient
@@ -104,8 +105,8 @@ class SimplConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Return the contract that stands for this offer and intent, or conclude one."""
-        subject = self._check(decision, offer, intent)
-        self._ask_again(offer, intent)
+        subject = granted(decision, offer, intent)
+        look_again_at_bans(offer, intent, actor=decision.actor, participant=self._participant)
         description = read_description(offer.catalogue_record)
         if not description.negotiable:
             raise PolicyRefusal("no contract can be concluded for this offering", where=offer.dataset_id)
@@ -132,39 +133,17 @@ class SimplConnector:
             valid_until=valid_until(offer.policy),
             verbatim=json.dumps({key: record[key] for key in ("negotiation", "offer", "documents")}, ensure_ascii=False),
         )
-        if _ended(agreement):
-            raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
-        return agreement
+        return lasting(agreement)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Have one distribution brought into the landing folder; what stands there under its announced hash is not moved again."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
-        if _ended(agreement):
-            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            raise NotFound.among(
-                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
-            )
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        in_force(agreement, offer, decision)
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         landed = landed or self._bring(agreement, read_description(offer.catalogue_record), wanted, landing, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _bring(
         self, agreement: Agreement, described: Description, wanted: Distribution, landing: Landing, progress: Progress
@@ -179,7 +158,7 @@ class SimplConnector:
             template=str(self._table.get("template", "")),
             extra=dict(self._table.get("destination", {})),
             wanted=wanted,
-            limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
+            limit=limit_of(wanted, self._max_bytes),
         )
         transfers = Transfers(self._node, self._where, self._patience, self._limits())
         if transport == "push":
@@ -196,22 +175,6 @@ class SimplConnector:
                 log.warning("%s: a self-description is left out: %s", self.name, error.what)
                 continue
             yield found
-
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
-
-    def _ask_again(self, offer: Offer, intent: Intent) -> None:
-        """Ask once more whether a prohibition catches this intent: the node takes no purpose, so nobody behind it can object."""
-        bans = dataclasses.replace(offer.policy, permissions=(Rule("use"),), obligations=(), unknown=())
-        asked = dataclasses.replace(offer, policy=bans)
-        decision = decide_acquisition(
-            asked, intent, moment=dt.datetime.now(dt.UTC), actor=self._participant, participant=self._participant
-        )
-        # A term that a steward may vouch for was vouched for, or the decision in hand would be a no.
-        if not decision.permitted and not all(refusal.vouchable for refusal in decision.refusals):
-            raise PolicyRefusal("\n".join(decision.reasons), where=offer.dataset_id)
 
     def _checked(self, description: Description) -> list[dict[str, str]]:
         if self._table.get("documents", True) is False:
@@ -282,7 +245,3 @@ class SimplConnector:
 
 
 _PATHS = {"search": "search_path", "contracts": "contracts_path", "catalogue": "catalogue_path"}
-
-
-def _ended(agreement: Agreement) -> bool:
-    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))
