@@ -294,14 +294,15 @@ class HttpClient:
     ) -> Iterator[httpx.Response]:
         """Send one request, follow redirects of a GET, and yield the answer unread."""
         self.reach.check_url(url)
-        if not (token.isascii() and token.isprintable()):
+        credentials = self._credentials(token)
+        if not all(value.isascii() and value.isprintable() for value in credentials.values()):
             raise SourceError("the token holds characters that no header can carry", where=shown(url))
         origin = _origin(url)
         for _ in range(self.limits.redirects + 1):
             self._deadline.at = deadline
             fields = {"user-agent": "aif-datalab", "accept-encoding": "identity", **headers}
-            if token and _origin(url) == origin:
-                fields["authorization"] = f"Bearer {token}"
+            if _origin(url) == origin:
+                fields |= credentials
             try:
                 request = httpx.Request(method, url, headers=fields, content=content)
             except (httpx.InvalidURL, UnicodeError):
@@ -328,6 +329,10 @@ class HttpClient:
             finally:
                 response.close()
         raise SourceError(f"more than {self.limits.redirects} redirects", where=shown(url))
+
+    def _credentials(self, token: str) -> dict[str, str]:
+        """Return the headers that say who asks; they go to the origin of the address that was given, never to where it redirects."""
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def _remember(self, token: str) -> None:
         if token:
