@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import importlib.util
 import os
-import socket
 import ssl
-import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,11 +14,7 @@ from datalab.ports import transport
 from datalab.ports.http import HttpClient, Limits, Reach
 from datalab.ports.tls import Tls
 from datalab.ports.validity import validity
-
-spec = importlib.util.spec_from_file_location("ports_authority", Path(__file__).with_name("authority.py"))
-authority = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = authority  # dataclasses look their module up
-spec.loader.exec_module(authority)
+from tests.unit.ports.authority import Authority, Peer
 
 QUICK = Limits(connect=2, idle=2, seconds=5, attempts=1)
 HERE = "datalab.toml, [connectors.node]"
@@ -30,76 +22,17 @@ HERE = "datalab.toml, [connectors.node]"
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory):
-    return authority.Authority(tmp_path_factory.mktemp("authority"))
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
-    return authority.Authority(tmp_path_factory.mktemp("stranger"), "stranger")
+    return Authority(tmp_path_factory.mktemp("stranger"), "stranger")
 
 
 @pytest.fixture(scope="module")
 def lab(issuer):
     return issuer.issue("lab")
-
-
-class Peer:
-    """An HTTPS server; ``shown`` has the names on the certificates that its clients showed, None for none."""
-
-    def __init__(self, issued, trusts=None, *, demands=True, answer=b"{}", status="200 OK", versions=()):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(issued.certificate, issued.key)
-        if trusts:
-            self.context.load_verify_locations(trusts.file)
-            self.context.verify_mode = ssl.CERT_REQUIRED if demands else ssl.CERT_OPTIONAL
-        for name, version in versions:
-            setattr(self.context, name, version)
-        self.shown = []
-        self.versions = []
-        self.failures = []
-        self.answer, self.status, self.location = answer, status, ""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self):
-        while True:
-            try:
-                raw, _ = self.listener.accept()
-            except OSError:
-                return
-            raw.settimeout(5)
-            with raw, contextlib.suppress(OSError):
-                self._one(raw)
-
-    def _one(self, raw):
-        link = self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
-        try:
-            link.do_handshake()
-        except ssl.SSLError as error:
-            self.failures.append(error.reason)
-            plain = socket.socket(fileno=link.detach())
-            with plain:  # what was sent after our alert is read, or the kernel throws the alert away
-                plain.settimeout(1)
-                while plain.recv(65536):
-                    pass
-            return
-        with link:
-            subject = dict(entry[0] for entry in (link.getpeercert() or {}).get("subject", ()))
-            self.shown.append(subject.get("commonName"))
-            self.versions.append(link.version())
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += link.recv(65536)
-            where = f"location: {self.location}\r\n" if self.location else ""
-            said = f"HTTP/1.1 {self.status}\r\n{where}content-length: {len(self.answer)}\r\nconnection: close\r\n\r\n"
-            link.sendall(said.encode() + self.answer)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
 
 
 @pytest.fixture
