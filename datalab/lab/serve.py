@@ -35,7 +35,6 @@ _EVENTS = {
 
 def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     """Serve until told to stop; ``ready`` hears the address and how many releases are on offer."""
-    import uvicorn
     from datalab_connectors.dsp.callers import read_signed
     from datalab_connectors.dsp.exchange import Exchange, Unknown
     from datalab_connectors.dsp.messages import HTTP_ENDPOINT
@@ -47,6 +46,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+    from datalab.ports import listening
     from datalab.ports.http import HttpClient, Limits, Reach
 
     keys = {name: lab.settings.secret(secret) for name, secret in lab.settings.publish_consumers.items()}
@@ -84,11 +84,11 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
         return found
 
     application = Starlette(routes=[*provider_routes(provider, exchange, caller, base=base)])
-    config = uvicorn.Config(application, log_level="warning", ws="none", lifespan="off", access_log=False)
+    server = listening.server(application, listening.MESSAGES, log_level="warning", timeout_graceful_shutdown=5)
     post.start()
     ready(base, len(shelf))
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         post.stop()
         client.close()

@@ -21,6 +21,7 @@ from datalab.ports.connector import Change, Harvest, Progress
 from datalab.ports.documents import DocumentClient
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landing
+from datalab.ports.tls import TLS_KEYS, Tls
 from datalab_connectors.dcat.ckan import CkanSource
 from datalab_connectors.dcat.fetching import fetch_distribution
 from datalab_connectors.dcat.pages import RdfSource, Source
@@ -43,7 +44,7 @@ class DcatConnector:
     keys: ClassVar[frozenset[str]] = frozenset(
         (
             "kind", "url", "api", "hosts", "accept", "rows", "query", "harvest", "max_age_hours", "languages", "personal_data",
-            "participant", "token_env", "max_bytes", "max_page_bytes", "patience",
+            "participant", "token_env", "max_bytes", "max_page_bytes", "patience", *TLS_KEYS,
         )
     )  # fmt: skip
 
@@ -58,6 +59,7 @@ class DcatConnector:
         if self._api not in _APIS:
             raise NotFound.among("api", self._api, _APIS, where=self._where)
         self._hosts = frozenset(map(str, table.get("hosts", ())))
+        self._tls = Tls.read(table, [self._url], self._where)
         self._accept, self._query = str(table.get("accept", "")), str(table.get("query", ""))
         self._rows = self._number(table, "rows", 200 if self._api == "sparql" else 500)
         self._harvests = table.get("harvest", True) is not False
@@ -195,15 +197,15 @@ class DcatConnector:
 
     def _client(self) -> DocumentClient:
         host = urlsplit(self._base()).hostname or ""
-        return DocumentClient(Reach(self._hosts | {host}, loopback=host in _LOOPBACK), self._limits)
+        return DocumentClient(Reach(self._hosts | {host}, loopback=host in _LOOPBACK, tls=self._tls), self._limits)
 
     def _reach(self, url: str) -> Reach:
         """Return where files may lie: at the hosts of the settings, or without any at every public host. Catalogues name hosts freely."""
         own = urlsplit(self._base()).hostname or ""
         host = urlsplit(url).hostname or ""
         if self._hosts or host == own:
-            return Reach(self._hosts | {own}, loopback=own in _LOOPBACK)
-        return Reach()
+            return Reach(self._hosts | {own}, loopback=own in _LOOPBACK, tls=self._tls)
+        return Reach(tls=self._tls)
 
     def _token(self) -> str:
         if not self._secret:

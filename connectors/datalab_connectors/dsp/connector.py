@@ -22,6 +22,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
+from datalab.ports.tls import TLS_KEYS, Tls
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
@@ -43,7 +44,7 @@ class DspConnector:
     keys: ClassVar[frozenset[str]] = frozenset(
         (
             "kind", "url", "hosts", "participant", "token_env", "key_env", "version", "transport", "listen", "callback", "rounds",
-            "max_bytes", "patience",
+            "max_bytes", "patience", *TLS_KEYS,
         )
     )  # fmt: skip
 
@@ -56,6 +57,7 @@ class DspConnector:
         self._where = f"datalab.toml, [connectors.{name}]"
         self._url = str(table.get("url", "")).rstrip("/")
         self._hosts = frozenset(map(str, table.get("hosts", ())))
+        self._tls = Tls.read(table, [self._url], self._where)
         self._participant = str(table.get("participant", _PARTICIPANT))
         self._secret = str(table.get("token_env", ""))
         self._key = str(table.get("key_env", ""))
@@ -215,7 +217,7 @@ class DspConnector:
 
     def _reach(self) -> Reach:
         host = urlsplit(self._base()).hostname or ""
-        return Reach(self._hosts | {host}, loopback=host in {"127.0.0.1", "localhost", "::1"})
+        return Reach(self._hosts | {host}, loopback=host in {"127.0.0.1", "localhost", "::1"}, tls=self._tls)
 
     def _client(self) -> HttpClient:
         return HttpClient(self._reach())

@@ -23,6 +23,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.secrets import secret
+from datalab.ports.tls import TLS_KEYS, Tls
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.dsp.reading import rank
 from datalab_connectors.edc.client import ManagementClient
@@ -47,7 +48,7 @@ class EdcConnector:
     keys: ClassVar[frozenset[str]] = frozenset(
         (
             "kind", "url", "api_key", "token", "provider", "provider_id", "protocol", "transport", "hosts", "listen", "callback",
-            "bucket", "page", "max_bytes", "patience",
+            "bucket", "page", "max_bytes", "patience", *TLS_KEYS,
         )
     )  # fmt: skip
 
@@ -64,6 +65,7 @@ class EdcConnector:
         self._max_bytes = self._number("max_bytes", 64 << 30)
         self._patience = self._number("patience", 60)
         self._door = self._doorstep()
+        self._tls = Tls.read(table, [self._url], self._where)
         ways = tuple(candidates(self._provider, self._among("protocol", PROTOCOLS)))
         if not ways:
             raise SettingsError("provider ends with the path of another version than protocol names", where=self._where)
@@ -164,13 +166,13 @@ class EdcConnector:
 
     def _client(self) -> ManagementClient:
         host = urlsplit(self._url).hostname or ""
-        reach = Reach(frozenset((host,)), loopback=host in _LOOPBACK)
+        reach = Reach(frozenset((host,)), loopback=host in _LOOPBACK, tls=self._tls)
         return ManagementClient(reach, self._secret("api_key"), self._secret("token"), min(60.0, float(self._patience)))
 
     def _reach(self) -> Reach:
         """Where data may be pulled from: the provider's host, and what was allowed beside it."""
         hosts = frozenset((urlsplit(self._provider).hostname or "", *map(str, self._table.get("hosts", ())))) - {""}
-        return Reach(hosts, loopback=bool(hosts & _LOOPBACK))
+        return Reach(hosts, loopback=bool(hosts & _LOOPBACK), tls=self._tls)
 
     def _secret(self, key: str) -> str:
         reference = str(self._table.get(key, ""))

@@ -16,6 +16,7 @@ from datalab.ports.http import HttpClient, HttpRefused, Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
 from datalab.ports.secrets import secret
+from datalab.ports.tls import TLS_KEYS, Tls
 from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import shown_name
 from datalab_connectors.objects import landed_before, object_of
@@ -35,6 +36,7 @@ _KEYS = {
     "participant": str,
     "max_bytes": int,
     "patience": int,
+    **{key: list if key == "tls_hosts" else str for key in TLS_KEYS},
 }
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _ANY = "*"
@@ -62,6 +64,7 @@ class RestConnector:
         if not self._url:
             raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…"')
         self._hosts = frozenset(map(str, table.get("hosts", ())))
+        self._tls = Tls.read(table, [self._url], self._where)
         self._key = table.get("key", "")
         if self._profile["auth"]["style"] == "query" and not self._key:
             raise SettingsError(
@@ -209,5 +212,5 @@ class RestConnector:
         """Return where to go: the catalogue's host, and for files the hosts of the table besides."""
         host = urlsplit(self._url).hostname or ""
         if not home and _ANY in self._hosts:
-            return Reach()
-        return Reach(frozenset((host,)) | (self._hosts - {_ANY}), loopback=host in _LOOPBACK)
+            return Reach(tls=self._tls)
+        return Reach(frozenset((host,)) | (self._hosts - {_ANY}), loopback=host in _LOOPBACK, tls=self._tls)

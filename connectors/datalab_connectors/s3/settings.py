@@ -10,8 +10,8 @@ from datalab.errors import NotFound, SettingsError
 from datalab.ports.objectstore import Endpoint
 
 _TEXT = (
-    "kind", "endpoint", "region", "bucket", "prefix", "access_key", "secret_key", "session_token", "ca_file", "policy", "holder",
-    "attestation", "attested_by", "participant", "etags",
+    "kind", "endpoint", "region", "bucket", "prefix", "access_key", "secret_key", "session_token", "policy", "holder",
+    "attestation", "attested_by", "participant", "etags", "ca_file", "client_certificate", "client_key",
 )  # fmt: skip
 _FLAGS = ("anonymous", "path_style", "plain_http", "personal_data")
 _NUMBERS = ("max_bytes", "max_objects")
@@ -62,6 +62,8 @@ class S3Settings:
                 path_style=table.get("path_style", True),
                 plain_http=table.get("plain_http", False),
                 ca_file=table.get("ca_file", ""),
+                client_certificate=table.get("client_certificate", ""),
+                client_key=table.get("client_key", ""),
             ),
             bucket=bucket,
             prefix=f"{prefix}/" if prefix else "",

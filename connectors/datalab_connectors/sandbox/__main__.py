@@ -36,8 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import uvicorn
-
+    from datalab.ports import listening
     from datalab.ports.http import HttpClient, Limits, Reach
     from datalab_connectors.dsp.exchange import Exchange
     from datalab_connectors.dsp.post import Post
@@ -69,7 +68,7 @@ def _serve(options: argparse.Namespace) -> int:
     exchange.wake = post.wake
     node = ConsumerNode(state, shelf, base, f"{base}/2025-1", client)
     app = build(provider, exchange, base=base, page_size=options.page_size, node=node)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", access_log=False))
+    server = listening.server(app, listening.MESSAGES, log_level="warning", timeout_graceful_shutdown=5)
     record(state, here, os.getpid())
     post.start()
     node.start()

@@ -23,6 +23,7 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.tls import TLS_KEYS, Tls
 from datalab_connectors.dsp.callbacks import Doorstep
 from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
 from datalab_connectors.objects import landed_before, limit_of, object_of
@@ -51,7 +52,7 @@ class SimplConnector:
         (
             "kind", "url", "hosts", "participant", "attributes", "search_path", "contracts_path", "catalogue_path", "dialect",
             "issuer", "client_id", "client_secret_env", "scope", "redirect_port", "transport", "template", "destination", "bucket",
-            "listen", "callback", "documents", "max_bytes", "patience",
+            "listen", "callback", "documents", "max_bytes", "patience", *TLS_KEYS,
         )
     )  # fmt: skip
 
@@ -74,6 +75,7 @@ class SimplConnector:
         self._max_bytes = self._number("max_bytes", 64 << 30)
         self._patience = self._number("patience", 120)
         self._door = self._doorstep()
+        self._tls = Tls.read(table, self._named(), self._where)
         paths = {field: str(table[key]) for field, key in _PATHS.items() if key in table}
         self._node = Node(self._url, Paths(**paths), self._client, self._wallet(), name)
         self._catalogue = Catalogue(self._node, self._among("dialect", ("", *DIALECTS)))
@@ -207,9 +209,13 @@ class SimplConnector:
         return found
 
     def _reach(self) -> Reach:
-        named = (self._url, *(str(self._table.get(key, "")) for key in ("issuer", *_PATHS.values())))
-        hosts = frozenset(urlsplit(address).hostname or "" for address in named) - {""}
-        return Reach(hosts | set(map(str, self._table.get("hosts", ()))), loopback=bool(hosts & _LOOPBACK))
+        hosts = frozenset(urlsplit(address).hostname or "" for address in self._named()) - {""}
+        further = set(map(str, self._table.get("hosts", ())))
+        return Reach(hosts | further, loopback=bool(hosts & _LOOPBACK), tls=self._tls)
+
+    def _named(self) -> list[str]:
+        """Return the addresses of the node and of its login."""
+        return [self._url, *(str(self._table.get(key, "")) for key in ("issuer", *_PATHS.values()))]
 
     def _client(self) -> NodeClient:
         return NodeClient(self._reach(), self._limits())

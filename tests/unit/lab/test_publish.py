@@ -6,9 +6,11 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
+from urllib.parse import urlsplit
 
 import pytest
 from datalab_connectors.dsp.connector import DspConnector
@@ -92,6 +94,16 @@ def test_another_lab_finds_agrees_fetches_and_verifies(serving, other, tmp_path,
     assert {event.actor for event in granted} == {OTHER}
     assert {event.subject for event in granted} == {item.id}
     assert [event.type for event in other.ledger.events()][-3:-1] == ["decision.made", "agreement.concluded"]
+
+
+def test_idle_callers_do_not_shut_out_another_lab(serving, other):
+    parts = urlsplit(serving[2])
+    idle = [socket.create_connection((parts.hostname, parts.port), timeout=5) for _ in range(400)]
+    try:
+        assert [offer.dataset_id for offer in other.connector("first").search(Query("museum"))] == ["visitors@1"]
+    finally:
+        for link in idle:
+            link.close()
 
 
 def test_the_publisher_decides_for_itself(serving, other):
