@@ -9,9 +9,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from datalab.errors import PolicyRefusal
 from datalab.model.agreement import Agreement, Intent
@@ -21,6 +19,7 @@ from datalab.model.policy import Policy
 from datalab.policy import parse, valid_until
 from datalab.policy.moments import rfc3339
 from datalab_connectors.grants import granted, look_again
+from datalab_connectors.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,9 @@ class Attestation:
     by: str = ""
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Attestation:
+    def of(cls, table: Table) -> Attestation:
         """Read ``attestation`` and ``attested_by`` of a connector's table."""
-        return cls(str(table.get("attestation", "")).strip(), str(table.get("attested_by", "")).strip())
+        return cls(table.text("attestation").strip(), table.text("attested_by").strip())
 
     def policy(self) -> Policy:
         """Return the terms: use, and without a text nothing at all."""

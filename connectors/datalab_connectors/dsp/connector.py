@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import json
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
-from datalab.errors import NotFound, ProtocolError, SettingsError
+from datalab.errors import NotFound, ProtocolError
 from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.canonical import describe
 from datalab.model.decision import Decision
@@ -22,8 +21,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
-from datalab.ports.tls import TLS_KEYS, Tls
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
 from datalab_connectors.dsp.messages import message
@@ -31,44 +29,33 @@ from datalab_connectors.dsp.reading import datasets_in, offer_in, rank
 from datalab_connectors.dsp.versions import Version, discover
 from datalab_connectors.grants import ended, granted, in_force
 from datalab_connectors.objects import landed_before, limit_of, object_of
+from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
-_PARTICIPANT = "did:web:datalab.example"
 _MOST_PAGES = 10_000
 _TEMPORARY = frozenset((401, 403))
+_GIVEN = "set it to what the provider gave you"
 _TRANSPORTS = ("pull", "push")
 
 
 class DspConnector:
     """One provider. Its table in ``datalab.toml`` says where it is (``url``) and how it is spoken to; see docs/how-to/connect-dsp.md."""
 
-    keys: ClassVar[frozenset[str]] = frozenset(
-        (
-            "kind", "url", "hosts", "participant", "token_env", "key_env", "version", "transport", "listen", "callback", "rounds",
-            "max_bytes", "patience", *TLS_KEYS,
-        )
-    )  # fmt: skip
+    keys: ClassVar[Mapping[str, type]] = {
+        "url": str, "hosts": list, "participant": str, "token_env": str, "key_env": str, "version": str, "transport": str,
+        "listen": str, "callback": str, "rounds": int, "max_bytes": int, "patience": int, **TLS_KEYS,
+    }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
-        for key in table:
-            if key not in self.keys:
-                raise NotFound.among("key", key, self.keys, where=f"datalab.toml, [connectors.{name}]")
         self.name = name
         self._state = state
-        self._where = f"datalab.toml, [connectors.{name}]"
-        self._url = str(table.get("url", "")).rstrip("/")
-        self._hosts = frozenset(map(str, table.get("hosts", ())))
-        self._tls = Tls.read(table, [self._url], self._where)
-        self._participant = str(table.get("participant", _PARTICIPANT))
-        self._secret = str(table.get("token_env", ""))
-        self._key = str(table.get("key_env", ""))
-        self._wanted = str(table.get("version", ""))
-        self._transport = str(table.get("transport", "pull"))
-        if self._transport not in _TRANSPORTS:
-            raise NotFound.among("transport", self._transport, _TRANSPORTS, where=self._where)
-        self._door = self._doorstep(str(table.get("listen", "")), str(table.get("callback", "")))
-        self._rounds = self._number(table, "rounds", 1, least=0)
-        self._max_bytes = self._number(table, "max_bytes", 64 << 30)
-        self._patience = self._number(table, "patience", 30)
+        self._table = Table.of(name, table, self.keys)
+        self._table.read_tls(self._table.text("url"))
+        self._participant = self._table.text("participant", PARTICIPANT)
+        self._transport = self._table.among("transport", _TRANSPORTS, "pull")
+        self._door = self._table.doorstep(8765)
+        self._rounds = self._table.number("rounds", 1, least=0)
+        self._max_bytes = self._table.number("max_bytes", MAX_BYTES)
+        self._patience = self._table.number("patience", 30)
         self._spoken: tuple[Version, str] | None = None
 
     def search(self, query: Query) -> Iterator[Offer]:
@@ -207,17 +194,14 @@ class DspConnector:
         """Return the protocol version that is spoken with this provider, and where."""
         if self._spoken is None:
             with self._client() as client:
-                self._spoken = discover(client, self._base(), self._wanted)
+                self._spoken = discover(client, self._base(), self._table.text("version"))
         return self._spoken
 
     def _base(self) -> str:
-        if not self._url:
-            raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…"')
-        return self._url
+        return self._table.needed("url", "https://…").rstrip("/")
 
     def _reach(self) -> Reach:
-        host = urlsplit(self._base()).hostname or ""
-        return Reach(self._hosts | {host}, loopback=host in {"127.0.0.1", "localhost", "::1"}, tls=self._tls)
+        return self._table.reach(self._base())
 
     def _client(self) -> HttpClient:
         return HttpClient(self._reach())
@@ -237,32 +221,9 @@ class DspConnector:
 
     def _token(self, intent: Intent | None = None) -> str:
         """Return the token that the provider gave this lab, or else who it says it is and what for: signed where it has a key."""
-        if self._secret:
-            return self._from_environment(self._secret)
-        return identity_token(self._participant, intent, self._from_environment(self._key).encode() if self._key else b"")
-
-    def _from_environment(self, name: str) -> str:
-        value = os.environ.get(name, "")
-        if not value:
-            raise SettingsError(
-                f"the environment has no {name}", where=self._where, next="set it to what the provider gave you"
-            )
-        return value
-
-    def _doorstep(self, listen: str, address: str) -> Doorstep:
-        if not listen:
-            return Doorstep(address=address)
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise SettingsError(f"listen is {listen!r}", where=self._where, next='write it as "0.0.0.0:8765"')
-        return Doorstep(host.strip("[]"), int(port), address)
-
-    def _number(self, table: Mapping[str, Any], key: str, default: int, *, least: int = 1) -> int:
-        value = table.get(key, default)
-        with contextlib.suppress(TypeError, ValueError):
-            if int(value) >= least:
-                return int(value)
-        raise SettingsError(f"{key} is {value!r}", where=self._where, next=f"give a whole number from {least}")
+        if found := self._table.from_environment("token_env", _GIVEN):
+            return found
+        return identity_token(self._participant, intent, self._table.from_environment("key_env", _GIVEN).encode())
 
 
 def _next(link: str) -> str:

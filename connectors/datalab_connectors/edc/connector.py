@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import datetime as dt
 import hashlib
 import itertools
@@ -11,9 +11,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-from datalab.errors import NotFound, ProtocolError, SettingsError
+from datalab.errors import ProtocolError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
@@ -22,9 +21,7 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
-from datalab.ports.secrets import secret
-from datalab.ports.tls import TLS_KEYS, Tls
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dsp.reading import rank
 from datalab_connectors.edc.client import ManagementClient
 from datalab_connectors.edc.contracts import Contracts
@@ -37,40 +34,38 @@ from datalab_connectors.objects import landed_before, limit_of, object_of
 from datalab_connectors.simpl.bucket import open_bucket
 from datalab_connectors.simpl.client import GrantedClient
 from datalab_connectors.simpl.records import Records
+from datalab_connectors.table import LOOPBACK, MAX_BYTES, Table
 
 log = logging.getLogger(__name__)
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 class EdcConnector:
     """One provider, seen through our EDC connector. Its table in ``datalab.toml`` is explained in docs/how-to/connect-edc.md."""
 
-    keys: ClassVar[frozenset[str]] = frozenset(
-        (
-            "kind", "url", "api_key", "token", "provider", "provider_id", "protocol", "transport", "hosts", "listen", "callback",
-            "bucket", "page", "max_bytes", "patience", *TLS_KEYS,
-        )
-    )  # fmt: skip
+    keys: ClassVar[Mapping[str, type]] = {
+        "url": str, "api_key": str, "token": str, "provider": str, "provider_id": str, "protocol": str, "transport": str,
+        "hosts": list, "listen": str, "callback": str, "bucket": dict, "page": int, "max_bytes": int, "patience": int, **TLS_KEYS,
+    }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
-        self._where = f"datalab.toml, [connectors.{name}]"
-        for key in table:
-            if key not in self.keys:
-                raise NotFound.among("key", key, self.keys, where=self._where)
         self.name = name
-        self._table = table
-        self._url = self._needed("url", "https://…/management").rstrip("/")
-        self._provider = self._needed("provider", "https://…/protocol")
-        self._transport = self._among("transport", TYPES)
-        self._max_bytes = self._number("max_bytes", 64 << 30)
-        self._patience = self._number("patience", 60)
-        self._door = self._doorstep()
-        self._tls = Tls.read(table, [self._url], self._where)
-        ways = tuple(candidates(self._provider, self._among("protocol", PROTOCOLS)))
+        self._table = Table.of(name, table, self.keys)
+        self._url = self._table.needed("url", "https://…/management").rstrip("/")
+        self._table.read_tls(self._url)
+        self._provider = self._table.needed("provider", "https://…/protocol")
+        self._transport = self._table.among("transport", TYPES)
+        self._max_bytes = self._table.number("max_bytes", MAX_BYTES)
+        self._patience = self._table.number("patience", 60)
+        self._door = self._table.doorstep(8767)
+        ways = tuple(candidates(self._provider, self._table.among("protocol", PROTOCOLS)))
         if not ways:
-            raise SettingsError("provider ends with the path of another version than protocol names", where=self._where)
-        identity = self._needed("provider_id", "did:web:…")
-        self._management = Management(self._url, self._client, identity, ways, self._number("page", 100))
+            raise SettingsError(
+                "provider ends with the path of another version than protocol names",
+                where=self._table.where,
+                next="leave protocol out, or write the provider's address without a version",
+            )
+        identity = self._table.needed("provider_id", "did:web:…")
+        self._management = Management(self._url, self._client, identity, ways, self._table.number("page", 100))
         self._contracts = Records(state / "contracts")
         self._transfers = Records(state / "transfers")
 
@@ -119,20 +114,20 @@ class EdcConnector:
             if transport == "push":
                 return transfers.push(order, self._door, landing, progress)
             if transport == "bucket":
-                return transfers.collect(order, open_bucket(self._table.get("bucket", {}), self._where), landing, progress)
+                return transfers.collect(order, open_bucket(self._table.table("bucket"), self._table.where), landing, progress)
             return transfers.pull(order, lambda: GrantedClient(self._reach(), Limits(redirects=0)), landing, progress)
 
     def _way(self, offer: Offer) -> str:
         """Return the transport to use: the one that was set, else the first that the provider offers and that is possible here."""
         offered = json.loads(offer.catalogue_record).get("transferTypes") or []
-        possible = [way for way in TYPES if way != "bucket" or self._table.get("bucket")]
+        possible = [way for way in TYPES if way != "bucket" or self._table.table("bucket")]
         for way in [self._transport] if self._transport else possible:
             if TYPES[way] in offered or not offered:
                 return way
         raise SettingsError(
             f"the provider offers {', '.join(map(repr, offered))}, and this connector is set up for"
             f" {TYPES[self._transport] if self._transport else ', '.join(TYPES[way] for way in possible)}",
-            where=f"{self._where}, dataset {offer.dataset_id}",
+            where=f"{self._table.where}, dataset {offer.dataset_id}",
             next="set another transport, or a bucket for AmazonS3-PUSH; else ask the provider",
         )
 
@@ -165,43 +160,10 @@ class EdcConnector:
             yield found
 
     def _client(self) -> ManagementClient:
-        host = urlsplit(self._url).hostname or ""
-        reach = Reach(frozenset((host,)), loopback=host in _LOOPBACK, tls=self._tls)
-        return ManagementClient(reach, self._secret("api_key"), self._secret("token"), min(60.0, float(self._patience)))
+        key, token = self._table.secret("api_key"), self._table.secret("token")
+        return ManagementClient(self._table.reach(self._url), key, token, min(60.0, float(self._patience)))
 
     def _reach(self) -> Reach:
-        """Where data may be pulled from: the provider's host, and what was allowed beside it."""
-        hosts = frozenset((urlsplit(self._provider).hostname or "", *map(str, self._table.get("hosts", ())))) - {""}
-        return Reach(hosts, loopback=bool(hosts & _LOOPBACK), tls=self._tls)
-
-    def _secret(self, key: str) -> str:
-        reference = str(self._table.get(key, ""))
-        return secret(reference, f"{self._where}, {key}") if reference else ""
-
-    def _doorstep(self) -> Doorstep:
-        listen, address = str(self._table.get("listen", "")), str(self._table.get("callback", ""))
-        if not listen:
-            return Doorstep(address=address)
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise SettingsError(f"listen is {listen!r}", where=self._where, next='write it as "0.0.0.0:8767"')
-        return Doorstep(host.strip("[]"), int(port), address)
-
-    def _needed(self, key: str, example: str) -> str:
-        value = str(self._table.get(key, ""))
-        if not value:
-            raise SettingsError(f"the connector has no {key}", where=self._where, next=f'write {key} = "{example}"')
-        return value
-
-    def _among(self, key: str, known: Mapping[str, Any]) -> str:
-        value = str(self._table.get(key, ""))
-        if value and value not in known:
-            raise NotFound.among(key, value, known, where=self._where)
-        return value
-
-    def _number(self, key: str, default: int) -> int:
-        value = self._table.get(key, default)
-        with contextlib.suppress(TypeError, ValueError):
-            if int(value) >= 1:
-                return int(value)
-        raise SettingsError(f"{key} is {value!r}", where=self._where, next="give a whole number from 1")
+        """Where data may be pulled from: the provider's host, and what was allowed beside it, this machine included."""
+        found = self._table.reach(self._provider)
+        return dataclasses.replace(found, loopback=bool(found.hosts & LOOPBACK))

@@ -12,7 +12,7 @@ from datalab.errors import SourceError
 from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
 from datalab_connectors.objects import check_size

@@ -20,8 +20,9 @@ from datalab.ports.objectstore import KeysExpired, ObjectStore, StoredObject
 from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import kind_of, shown_name
 from datalab_connectors.objects import object_of
-from datalab_connectors.s3.settings import S3Settings
+from datalab_connectors.s3.settings import KEYS, S3Settings
 from datalab_connectors.standing import Attestation, agree, missing_policy, stated_policy
+from datalab_connectors.table import Table
 
 T = TypeVar("T")
 
@@ -34,8 +35,9 @@ class S3Connector:
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
-        self._set = S3Settings.read(table, where=f"datalab.toml, [connectors.{name}]")
-        self._attestation = Attestation.of(table)
+        self._table = Table.of(name, table, KEYS)
+        self._set = S3Settings.of(self._table)
+        self._attestation = Attestation.of(self._table)
 
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the objects of known formats whose key contains all words, each as an offer."""
@@ -148,7 +150,7 @@ class S3Connector:
         return missing_policy(self._set.policy)
 
     def _store(self) -> ObjectStore:
-        return ObjectStore(self._set.endpoint, where=f"datalab.toml, [connectors.{self.name}]")
+        return ObjectStore(self._set.endpoint, where=self._table.where)
 
     def _renewed(self, work: Callable[[ObjectStore], T]) -> T:
         """Do ``work``, once more with the keys read anew where the session token has run out."""

@@ -19,7 +19,7 @@ from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused, Limits
 from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.objects import check_size
 from datalab_connectors.simpl.bucket import LandingBucket
 from datalab_connectors.simpl.client import GrantedClient
