@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
         lab.settings.participant,
         judge=lambda holding, caller: objections(lab, shelf.item(holding.id), caller),
         pushers={HTTP_ENDPOINT: push_by_http(client)},
-        witness=lambda process, move: witness(lab, process, move),
+        witness=Witness(lab),
     )
     exchange = Exchange(PROVIDER, store, provider, f"{base}/2024-1")
     post = Post(store, client, exchange.act)
@@ -184,16 +185,28 @@ def objections(lab: Lab, item: Published, caller: Caller) -> list[str]:
     return [] if decision.permitted else list(decision.reasons)
 
 
-def witness(lab: Lab, process: Process, move: str) -> None:
-    """Say in the ledger, once, what was granted to whom and what was handed out."""
-    event = _EVENTS.get((process.kind, move))
-    if event is None:
-        return
-    body = {"consumer": process.party, "agreement": process.subject, "process": process.pid}
-    with contextlib.closing(_ledger(lab)) as ledger:
-        known = (item for item in ledger.events() if item.type == event and item.body.get("process") == process.pid)
-        if next(known, None) is None:
-            ledger.append([Entry(event, process.party, str(process.data["holding"]), body)])
+class Witness:
+    """Says in the ledger, once, what was granted to whom and what was handed out. It reads the ledger once, and then what is new."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._after = 0
+        self._said: set[tuple[str, str]] = set()
+        self._alone = threading.Lock()
+
+    def __call__(self, process: Process, move: str) -> None:
+        """Witness one move of a process, unless it was witnessed."""
+        event = _EVENTS.get((process.kind, move))
+        if event is None:
+            return
+        body = {"consumer": process.party, "agreement": process.subject, "process": process.pid}
+        with self._alone, contextlib.closing(_ledger(self._lab)) as ledger:
+            head = ledger.head()
+            for kind in frozenset(_EVENTS.values()):
+                self._said |= {(kind, str(one.body.get("process"))) for one in ledger.events(type=kind, after=self._after)}
+            self._after = head.sequence if head else 0
+            if (event, process.pid) not in self._said:
+                ledger.append([Entry(event, process.party, str(process.data["holding"]), body)])
 
 
 def _ledger(lab: Lab) -> Ledger:
