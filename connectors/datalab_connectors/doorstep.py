@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from datalab.errors import UsageError
+from datalab.ports import listening
 
 HOST = "127.0.0.1"
 _threads: WeakSet[threading.Thread] = WeakSet()
@@ -75,15 +76,10 @@ class Serving:
         ended: Callable[[], None] = lambda: None,
         log_level: str = "warning",
     ) -> None:
-        import uvicorn
-
         self.port: int = listener.getsockname()[1]
         self._socket = listener
         self._ended = ended
-        config = uvicorn.Config(
-            application, log_level=log_level, ws="none", lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
+        self._server = listening.server(application, listening.FILES, log_level=log_level, timeout_graceful_shutdown=1)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         _threads.add(self._thread)

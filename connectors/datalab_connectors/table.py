@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from datalab.errors import NotFound, SettingsError
 from datalab.ports.reach import Reach
 from datalab.ports.secrets import secret
+from datalab.ports.tls import Tls
 from datalab_connectors.doorstep import Doorstep
 
 PARTICIPANT = "did:web:datalab.example"
@@ -32,6 +33,7 @@ class Table:
     def __init__(self, values: Mapping[str, Any], kinds: Mapping[str, type], *, where: str) -> None:
         self.where = where
         self.values = values
+        self.tls = Tls()
         known = {"kind": str, **kinds}
         for key, value in values.items():
             if key not in known:
@@ -106,6 +108,10 @@ class Table:
             raise SettingsError(f"listen is {listen!r}", where=self.where, next=f'write it as "0.0.0.0:{port}"')
         return Doorstep(host.strip("[]"), int(number), address)
 
+    def read_tls(self, *addresses: str) -> None:
+        """Read what is said about TLS; it counts for the hosts of these addresses, the connector's own, and for ``tls_hosts``."""
+        self.tls = Tls.read(self.values, addresses, self.where)
+
     def reach(self, address: str, *others: str) -> Reach:
         """Return a reach to the hosts of these addresses and to ``hosts``, and to no other.
 
@@ -116,7 +122,7 @@ class Table:
             named = frozenset(urlsplit(found).hostname or "" for found in (address, *others))
         except ValueError:
             raise SettingsError("an address cannot be read", where=self.where, next='write it as "https://host/path"') from None
-        return Reach(named.union(self.texts("hosts")), loopback=bool(named & LOOPBACK))
+        return Reach(named.union(self.texts("hosts")), loopback=bool(named & LOOPBACK), tls=self.tls)
 
 
 def _is(value: Any, kind: type) -> bool:

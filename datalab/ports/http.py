@@ -25,6 +25,7 @@ from datalab.ports.bodies import Nested, parse_json, whole
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
+from datalab.ports.tls import handshake_failure
 from datalab.ports.transport import Transport
 
 __all__ = ["Answer", "HttpClient", "HttpRefused", "Limits", "Reach"]
@@ -45,7 +46,7 @@ class HttpClient:
         self._sleep = sleep
         self._secrets: set[str] = set()
         self._deadline = Deadline()
-        self._transport = Transport(GuardedBackend(reach, self._deadline))
+        self._transport = Transport(GuardedBackend(reach, self._deadline), reach.tls)
 
     def __enter__(self) -> Self:
         return self
@@ -308,7 +309,12 @@ class HttpClient:
                 raise SourceError("the address cannot be read", where=shown(url)) from None
             times = httpx.Timeout(self.limits.idle, connect=self.limits.connect)
             request.extensions = {**request.extensions, "timeout": times.as_dict()}
-            response = self._transport.handle_request(request)
+            try:
+                response = self._transport.handle_request(request)
+            except _BROKEN as error:
+                if (told := handshake_failure(error, request.url.host, self.reach.tls)) is not None:
+                    raise told from None
+                raise
             try:
                 if response.status_code not in _REDIRECTS:
                     yield response

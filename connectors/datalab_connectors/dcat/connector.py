@@ -20,6 +20,7 @@ from datalab.ports.connector import Change, Harvest, Progress
 from datalab.ports.documents import DocumentClient
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landing
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dcat.ckan import CkanSource
 from datalab_connectors.dcat.fetching import fetch_distribution
 from datalab_connectors.dcat.pages import RdfSource, Source
@@ -43,12 +44,13 @@ class DcatConnector:
     keys: ClassVar[Mapping[str, type]] = {
         "url": str, "api": str, "hosts": list, "accept": str, "rows": int, "query": str, "harvest": bool, "max_age_hours": int,
         "languages": list, "personal_data": bool, "participant": str, "token_env": str, "max_bytes": int, "max_page_bytes": int,
-        "patience": int,
+        "patience": int, **TLS_KEYS,
     }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
         self._table = Table.of(name, table, self.keys)
+        self._table.read_tls(self._table.text("url"))
         self._api = self._table.among("api", _APIS, "rdf")
         self._accept, self._query = self._table.text("accept"), self._table.text("query")
         self._rows = self._table.number("rows", 200 if self._api == "sparql" else 500)
@@ -187,7 +189,7 @@ class DcatConnector:
     def _reach(self, url: str) -> Reach:
         """Return where files may lie: at the hosts of the settings, or without any at every public host. Catalogues name hosts freely."""
         home = self._table.reach(self._base())
-        return home if self._table.texts("hosts") or urlsplit(url).hostname in home.hosts else Reach()
+        return home if self._table.texts("hosts") or urlsplit(url).hostname in home.hosts else Reach(tls=self._table.tls)
 
     def _token(self) -> str:
         return self._table.from_environment("token_env", "set it to what the catalogue gave you")

@@ -21,6 +21,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
 from datalab_connectors.dsp.messages import message
@@ -42,13 +43,14 @@ class DspConnector:
 
     keys: ClassVar[Mapping[str, type]] = {
         "url": str, "hosts": list, "participant": str, "token_env": str, "key_env": str, "version": str, "transport": str,
-        "listen": str, "callback": str, "rounds": int, "max_bytes": int, "patience": int,
+        "listen": str, "callback": str, "rounds": int, "max_bytes": int, "patience": int, **TLS_KEYS,
     }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
         self._state = state
         self._table = Table.of(name, table, self.keys)
+        self._table.read_tls(self._table.text("url"))
         self._participant = self._table.text("participant", PARTICIPANT)
         self._transport = self._table.among("transport", _TRANSPORTS, "pull")
         self._door = self._table.doorstep(8765)

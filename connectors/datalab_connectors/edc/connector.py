@@ -20,6 +20,7 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.edc.client import ManagementClient
 from datalab_connectors.edc.contracts import Contracts
 from datalab_connectors.edc.management import Management
@@ -43,13 +44,14 @@ class EdcConnector:
 
     keys: ClassVar[Mapping[str, type]] = {
         "url": str, "api_key": str, "token": str, "provider": str, "provider_id": str, "protocol": str, "transport": str,
-        "hosts": list, "listen": str, "callback": str, "bucket": dict, "page": int, "max_bytes": int, "patience": int,
+        "hosts": list, "listen": str, "callback": str, "bucket": dict, "page": int, "max_bytes": int, "patience": int, **TLS_KEYS,
     }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
         self._table = Table.of(name, table, self.keys)
         self._url = self._table.needed("url", "https://…/management").rstrip("/")
+        self._table.read_tls(self._url)
         self._provider = self._table.needed("provider", "https://…/protocol")
         self._transport = self._table.among("transport", TYPES)
         self._max_bytes = self._table.number("max_bytes", MAX_BYTES)

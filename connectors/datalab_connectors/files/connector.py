@@ -216,7 +216,8 @@ def _sha256(path: Path) -> str:
 def _land(path: Path, landing: Landing, sha256: str | None, progress: Progress) -> Landed:
     """Copy a file, unless its content stands in the landing folder; it must be what the offer described."""
     try:
-        found = landing.find(sha256 or _sha256(path))
+        sha256 = sha256 or _sha256(path)  # known from here on: what is copied has to read back as this, and is hashed once less
+        found = landing.find(sha256)
         if found is not None:
             return found
         with _opened(path) as stream:

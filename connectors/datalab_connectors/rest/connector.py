@@ -15,6 +15,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import shown_name
 from datalab_connectors.objects import landed_before, object_of
@@ -37,7 +38,7 @@ class RestConnector:
 
     keys: ClassVar[Mapping[str, type]] = {
         "profile": str, "url": str, "key": str, "hosts": list, "personal_data": bool, "participant": str, "max_bytes": int,
-        "patience": int,
+        "patience": int, **TLS_KEYS,
     }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
@@ -51,6 +52,7 @@ class RestConnector:
             raise SettingsError(
                 f"{self._profile['']['title']} wants a key", where=where, next='write key = "env:…" or key = "file:…"'
             )
+        self._table.read_tls(self._url)
         parts = urlsplit(self._url)
         if self._keyed and parts.scheme != "https" and parts.hostname not in LOOPBACK:
             raise SettingsError("the key would travel without TLS", where=where, next='write url = "https://…"')
@@ -191,4 +193,4 @@ class RestConnector:
 
     def _reach(self, *, home: bool) -> Reach:
         """Return where to go: the catalogue's host, and for files the hosts of the table besides."""
-        return Reach() if not home and _ANY in self._table.texts("hosts") else self._table.reach(self._url)
+        return Reach(tls=self._table.tls) if not home and _ANY in self._table.texts("hosts") else self._table.reach(self._url)

@@ -11,7 +11,7 @@ from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
 KEYS: Mapping[str, type] = {
     "endpoint": str, "region": str, "bucket": str, "prefix": str, "access_key": str, "secret_key": str, "session_token": str,
-    "ca_file": str, "policy": str, "holder": str, "attestation": str, "attested_by": str, "participant": str, "etags": str,
+    "ca_file": str, "client_certificate": str, "client_key": str, "policy": str, "holder": str, "attestation": str, "attested_by": str, "participant": str, "etags": str,
     "anonymous": bool, "path_style": bool, "plain_http": bool, "personal_data": bool, "max_bytes": int, "max_objects": int,
 }  # fmt: skip
 _ETAGS = ("md5", "opaque")
@@ -51,6 +51,8 @@ class S3Settings:
                 path_style=table.flag("path_style", True),
                 plain_http=table.flag("plain_http", False),
                 ca_file=table.text("ca_file"),
+                client_certificate=table.text("client_certificate"),
+                client_key=table.text("client_key"),
             ),
             bucket=bucket,
             prefix=f"{prefix}/" if prefix else "",

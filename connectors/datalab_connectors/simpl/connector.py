@@ -20,6 +20,7 @@ from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
 from datalab_connectors.landing.bucket import open_bucket
 from datalab_connectors.landing.granted import GrantedClient
@@ -47,7 +48,7 @@ class SimplConnector:
         "url": str, "hosts": list, "participant": str, "attributes": list, "search_path": str, "contracts_path": str,
         "catalogue_path": str, "dialect": str, "issuer": str, "client_id": str, "client_secret_env": str, "scope": str,
         "redirect_port": int, "transport": str, "template": str, "destination": dict, "bucket": dict, "listen": str, "callback": str,
-        "documents": bool, "max_bytes": int, "patience": int,
+        "documents": bool, "max_bytes": int, "patience": int, **TLS_KEYS,
     }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
@@ -55,6 +56,7 @@ class SimplConnector:
         self._state = state
         self._table = Table.of(name, table, self.keys)
         self._url = self._table.needed("url", "https://the-gateway-of-the-node").rstrip("/")
+        self._table.read_tls(*self._named())
         self._participant = self._table.text("participant", PARTICIPANT)
         self._attributes = frozenset(self._table.texts("attributes", ("CONSUMER",)))
         self._transport = self._table.among("transport", METHODS)
@@ -191,7 +193,11 @@ class SimplConnector:
         return found
 
     def _reach(self) -> Reach:
-        return self._table.reach(self._url, *map(self._table.text, ("issuer", *_PATHS.values())))
+        return self._table.reach(*self._named())
+
+    def _named(self) -> list[str]:
+        """Return the addresses of the node and of its login."""
+        return [self._url, *map(self._table.text, ("issuer", *_PATHS.values()))]
 
     def _client(self) -> NodeClient:
         return NodeClient(self._reach(), self._limits())
