@@ -121,7 +121,9 @@ def test_the_sandbox_refuses_to_leave_loopback(tmp_path, capsys):
 
 def test_negotiation_is_fast(space, tmp_path):
     state, holdings = space
-    connector = SandboxConnector("space", {"state": str(state), "holdings": holdings}, tmp_path / "consumer")
+    connector = SandboxConnector(
+        "space", {"state": str(state), "holdings": [str(folder) for folder in holdings]}, tmp_path / "consumer"
+    )
     offer = connector.offer("a")
     times = []
     for number in range(8):
