@@ -86,7 +86,7 @@ def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
 
 
 @pytest.mark.parametrize(
-    "page", ["connect-dcat.md", "connect-files.md", "connect-s3.md", "connect-rest.md", "connect-simpl.md"]
+    "page", ["connect-dcat.md", "connect-files.md", "connect-s3.md", "connect-rest.md", "connect-simpl.md", "connect-tls.md"]
 )
 def test_the_ways_to_connect_run(tmp_path, shell, page):
     tutorial.follow(DOCS / "how-to" / page, tmp_path, shell)

@@ -16,20 +16,12 @@ from typing import Any
 from weakref import WeakSet
 
 from datalab.errors import SourceError, UsageError
+from datalab.ports import listening
 from datalab.ports.landing import Arrival
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.dsp.exchange import Exchange
 
-HOST = "127.0.0.1"
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
-
-
-@dataclass(frozen=True, slots=True)
-class Doorstep:
-    """Where callbacks are taken: ``host`` and ``port`` (0: any) to listen on, ``address`` as the others reach it ("" for that)."""
-
-    host: str = HOST
-    port: int = 0
-    address: str = ""
 
 
 @dataclass(slots=True)
@@ -56,20 +48,11 @@ class Callbacks:
     """Serves callbacks until ``close``; ``ended`` is called when no callback can come any more."""
 
     def __init__(self, exchange: Exchange, deliveries: Deliveries, door: Doorstep, ended: Callable[[], None]) -> None:
-        import uvicorn
-
         self._socket = _bind(door)
         self.port: int = self._socket.getsockname()[1]
         self.address = door.address.rstrip("/") or f"http://{door.host}:{self.port}"
-        config = uvicorn.Config(
-            _application(exchange, deliveries),
-            log_level="warning",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
+        application = _application(exchange, deliveries)
+        self._server = listening.server(application, listening.FILES, log_level="warning", timeout_graceful_shutdown=1)
         self._ended = ended
         self._thread = threading.Thread(target=self._run, name="dsp-callbacks", daemon=True)
         self._thread.start()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -84,21 +83,8 @@ class NodeClient(HttpClient):
 class GrantedClient(NodeClient):
     """A client that sends one ``Authorization`` value as it was given, whatever its scheme, and follows no redirect with it."""
 
-    authorization: str = ""
-
-    @contextlib.contextmanager
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | Iterator[bytes] | None,
-        token: str,
-        deadline: float,
-    ) -> Iterator[httpx.Response]:
-        granted = {**headers, "authorization": token} if token else headers
-        with super()._exchange(method, url, granted, content, "", deadline) as response:
-            yield response
+    def _credentials(self, token: str) -> dict[str, str]:
+        return {"authorization": token} if token else {}
 
 
 def _media_type(response: httpx.Response) -> str:

@@ -17,8 +17,9 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from datalab.errors import SourceError, UsageError
+from datalab.ports import listening
 from datalab.ports.landing import Arrival
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/[0-9*]{1,18}")
 _threads: WeakSet[threading.Thread] = WeakSet()
@@ -46,14 +47,9 @@ class LandingPoint:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        import uvicorn
-
         self._socket = _bind(self._door)
         self._port = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            self._application(), log_level="critical", ws="none", lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
+        self._server = listening.server(self._application(), listening.FILES, log_level="critical", timeout_graceful_shutdown=1)
         self._thread = threading.Thread(target=self._run, name="simpl-landing", daemon=True)
         self._thread.start()
         _threads.add(self._thread)

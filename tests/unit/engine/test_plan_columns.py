@@ -229,7 +229,6 @@ def test_our_steps_look_at_nothing_but_what_they_declare(step):
 
 
 def test_presidio_looks_at_nothing_but_what_it_declares():
-    pytest.importorskip("presidio_analyzer")
     look_at_nothing_else(scrub.Presidio("text", ("EMAIL_ADDRESS",), language="fr"), Lender())
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +17,10 @@ from datalab_connectors.files.connector import FilesConnector
 from datalab import Source
 from datalab.cli.main import main
 from datalab.errors import GateFailed, NotFound, PolicyRefusal, SettingsError, UsageError, VerificationFailed
-from datalab.lab import open_lab
+from datalab.lab import open_lab, stage
+from datalab.lab.acquire import acquire
 from datalab.lab.facts import territory_of
+from datalab.lab.locks import counted
 from datalab.lab.overrides import override, overrides, refused_terms, withdraw
 from datalab.lab.release import approve, evidence_of, reject
 from datalab.lab.retention import due, purge_expired
@@ -55,14 +60,15 @@ def own(tmp_path):
     (root / "visitors.csv").write_text(TEXT)
     opened = []
 
-    def under(**terms):
+    def under(*, keep=True, **terms):
         lab = open_lab(load_settings(root / "datalab.toml"))
         holder = Holder(
             "own", {"root": str(root), "attestation": "ours", "attested_by": "holder", "personal_data": False}, root
         )
         holder.terms = terms
         lab._connectors["own"] = holder
-        opened.append(lab)
+        if keep:
+            opened.append(lab)
         return lab
 
     yield under
@@ -203,6 +209,70 @@ def test_uses_are_counted_from_what_happened(own, tmp_path):
     with pytest.raises(PolicyRefusal):
         pull_release(lab, "visitors@1", tmp_path / "three")
     assert len(list(lab.ledger.events(type="release.pulled"))) == 1, "a refused act is no use"
+
+
+def pause(monkeypatch, place, name):
+    """Hold whoever comes first for a moment between the decision and the use, so that the other one overtakes him if he can."""
+    first, real = threading.Event(), getattr(place, name)
+
+    def paused(*arguments, **more):
+        if not first.is_set():
+            first.set()
+            time.sleep(0.3)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(place, name, paused)
+
+
+def at_once(own, terms, *acts):
+    """Do all acts at the same time, each in a lab of its own; return what came of each."""
+
+    def one(act):
+        with own(keep=False, **terms) as lab:
+            try:
+                return act(lab)
+            except PolicyRefusal as refusal:
+                return refusal
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(one, acts))
+
+
+def test_of_two_pulls_at_once_one_takes_the_last_use(own, tmp_path, monkeypatch):
+    terms = {"permission": use(when("count", "lteq", "1"))}
+    lab = own(**terms)
+    run_pipeline(OWN, lab=lab)
+    approve(lab, "visitors", actor=APPROVER)
+    pause(monkeypatch, stage, "pull")
+    came = at_once(own, terms, *(lambda lab, to=to: pull_release(lab, "visitors@1", tmp_path / to) for to in ("one", "two")))
+    assert sorted(isinstance(one, PolicyRefusal) for one in came) == [False, True], came
+    assert len(list(lab.ledger.events(type="release.pulled"))) == 1
+    assert sum((tmp_path / to / "visitors" / "1").exists() for to in ("one", "two")) == 1
+
+
+def test_of_two_runs_at_once_one_takes_the_last_use(own, monkeypatch):
+    terms = {"permission": use(when("count", "lteq", "1"))}
+    pause(monkeypatch, Holder, "negotiate")
+    came = at_once(own, terms, *([lambda lab: acquire(lab, OWN, lambda *_: None)] * 2))
+    assert sorted(isinstance(one, PolicyRefusal) for one in came) == [False, True], came
+
+
+def test_who_is_refused_or_fails_leaves_the_use_to_the_next(own, tmp_path, monkeypatch):
+    terms = {"permission": use(when("count", "lteq", "1"))}
+    lab = own(**terms)
+    run_pipeline(OWN, lab=lab)
+    approve(lab, "visitors", actor=APPROVER)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+        patch.setattr(stage, "pull", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
+        pull_release(lab, "visitors@1", tmp_path / "one")
+    pull_release(lab, "visitors@1", tmp_path / "two")
+
+
+def test_terms_that_count_nothing_make_nobody_wait(own):
+    lab = own(permission=use())
+    policy = lab.connector("own").offer("visitors.csv").policy
+    with counted(lab, [policy]), counted(lab, [policy]):
+        assert not (lab.home / "locks").exists()
 
 
 def test_the_place_of_the_target_counts_and_not_that_of_the_caller(own, tmp_path):
