@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 from datalab.engine.exchange import read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
-from datalab.engine.readback import FACT as READ_BACK
-from datalab.engine.readback import check_read_back
 from datalab.engine.records import write_identity_table
 from datalab.engine.residue import residue
 from datalab.engine.task import Task
@@ -26,7 +24,7 @@ from datalab.quality import compile_suite
 from datalab.services.discovery import profile_batch
 
 _ROW_GROUP = 8_192
-DIGEST, CHECKS, PROFILE, RESIDUE, CHECKED = "content digest", "expectations", "profile", "second look", "read back"
+DIGEST, CHECKS, PROFILE, RESIDUE = "content digest", "expectations", "profile", "second look"
 """What the last pass does beside reading and writing, in the costs of its receipts."""
 
 
@@ -57,8 +55,6 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
                 folder, f"provenance/{split}-{number:05d}.parquet", frame.select(IDENTITY).to_arrow().cast(provenance_schema())
             ),
         }
-    with costs.of(CHECKED):
-        check_read_back(folder.path(name), table)
     with costs.of(DIGEST):
         content = table_digest(table)
     facts: dict[str, Any] = {
@@ -66,7 +62,6 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
         "number": number,
         "content": content,
         "schema": schema_description(table.schema),
-        READ_BACK: True,
     }
     with costs.of(PROFILE):
         facts["profile"] = profile_batch(frame)
