@@ -44,19 +44,22 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     split, number = task.detail["split"], task.detail["number"]
     costs = Costs()
     with costs.of(READ):
-        frame = pl.concat([_piece(plan, folder, task.detail["place"], *piece) for piece in task.detail["pieces"]])
-        table = plain_table(frame.drop(IDENTITY))
+        rows = pa.concat_tables([_piece(plan, folder, task.detail["place"], *piece) for piece in task.detail["pieces"]])
+        identity, table = rows.select(list(IDENTITY)), rows.drop_columns(list(IDENTITY))
     name = f"out/{shard_name(split, number)}"
     with costs.of(WRITE):
         _write_parquet(folder, name, table)
         files = {
             "shard": folder.refer(name, table.num_rows),
             "provenance": write_identity_table(
-                folder, f"provenance/{split}-{number:05d}.parquet", frame.select(IDENTITY).to_arrow().cast(provenance_schema())
+                folder, f"provenance/{split}-{number:05d}.parquet", identity.cast(provenance_schema())
             ),
         }
     with costs.of(DIGEST):
         content = table_digest(table)
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    frame = frame.cast({name: kind for name, kind in plan.schema_out.items() if frame.schema[name] != kind})
     facts: dict[str, Any] = {
         "split": split,
         "number": number,
@@ -89,15 +92,17 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     return measured(receipt, started, costs)
 
 
-def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pl.DataFrame:
-    """Return rows of one file where they lie: it is mapped, and texts are copied once, when the shard is laid out."""
-    batch = read_batch(folder.path(name), place).slice(first, count)
-    return folder.read_rows(base).select(*IDENTITY, *plan.schema_out)[batch.to_series()] if base else batch
+def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pa.Table:
+    """Return rows of one file, copied once: the file is mapped no longer than that, or a shard of few rows of many would hold them all."""
+    rows = read_batch(folder.path(name), place).select(pl.all().gather(pl.int_range(first, first + count)))
+    if base:
+        rows = folder.read_rows(base).select(*IDENTITY, *plan.schema_out)[rows.to_series()]
+    return plain_table(rows)
 
 
 def plain_table(frame: pl.DataFrame) -> pa.Table:
-    """Return ``frame`` as one table in plain string and list types that every Arrow reader knows."""
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    """Return ``frame`` in plain string and list types that every Arrow reader knows."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.cast(pa.schema([pa.field(item.name, _plain(item.type)) for item in table.schema]))
 
 
