@@ -151,7 +151,7 @@ class Arrival:
         self._told = 0
         self._reader: ReadBack | None = None
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Append a block; raise ``SourceError`` beyond the limit."""
         self.size += len(block)
         if self.size > self._limit:
