@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datalab.model.step import Step
 
 PACKAGES = ("aif-datalab", "polars", "pyarrow", "numpy", "py3langid")
+_SHARD = 50_000
 STAGES = ("normalise", "language", "quality", "patterns", "near-duplicates")
 
 
@@ -82,7 +83,7 @@ def run(
 
 
 def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = False) -> dict[str, Any]:
-    """Do what somebody writes who needs the rows and nothing else: row groups in, `apply`, Parquet out, all in one process."""
+    """Do what somebody writes who needs the rows and nothing else: row groups in, `apply`, splits in Parquet out, all in one process."""
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -120,12 +121,26 @@ def loop(files: Sequence[str], stages: Sequence[str] = STAGES, *, check: bool = 
             assert isinstance(pairing, PairStep)
             gone = fallen(pairing, keys)
             frames = [frame.join(gone, on=list(IDENTITY), how="anti", maintain_order="left") for frame in frames]
-        written = []
-        for number, frame in enumerate(frames):
-            written.append(root / f"{number}.parquet")
-            table = frame.drop(IDENTITY).to_arrow(compat_level=pl.CompatLevel.oldest())
-            pq.write_table(table, written[-1], compression="zstd", compression_level=3)
-        return {"rows_in": rows_in, "kept": sum(frame.height for frame in frames), "content": content(written) if check else ""}
+        kept = pl.concat(frames).drop(IDENTITY)
+        written = _written(kept, root)
+        return {"rows_in": rows_in, "kept": kept.height, "content": content(written) if check else ""}
+
+
+def _written(kept: pl.DataFrame, root: Path) -> list[Path]:
+    """Write train, validation and test in files of 50,000 rows, compressed and indexed as a release is."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    drawn = kept.get_column("id").hash(seed=0) % 10
+    written = []
+    for split, rows in (("train", drawn < 8), ("validation", drawn == 8), ("test", drawn == 9)):
+        here = kept.filter(rows)
+        for number, start in enumerate(range(0, here.height, _SHARD)):
+            written.append(root / f"{split}-{number}.parquet")
+            table = here.slice(start, _SHARD).to_arrow(compat_level=pl.CompatLevel.oldest())
+            options = {"compression": "zstd", "compression_level": 3, "row_group_size": 8_192, "write_page_index": True}
+            pq.write_table(table, written[-1], **options)
+    return written
 
 
 def _kept(outcome: Any) -> pl.DataFrame:

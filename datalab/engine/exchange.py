@@ -135,16 +135,11 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
 
 
 def read_batch(path: Path, place: int) -> pl.DataFrame:
-    """Read one record batch of a partitioned file."""
-    frame = pl.from_arrow(map_batch(path, place))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def map_batch(path: Path, place: int) -> pa.RecordBatch:
     """Map one record batch of a partitioned file into memory: its bytes are read when they are looked at."""
     with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).get_batch(place)
+        frame = pl.from_arrow(pa.ipc.open_file(source).get_batch(place))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from datalab.model.canonical import canonical_json
 
@@ -32,7 +31,7 @@ def table_digest(table: pa.Table) -> str:
     whole = hashlib.sha256(canonical_json({"columns": schema_description(table.schema), "rows": table.num_rows}))
     for column in table.columns:
         hasher = hashlib.sha256()
-        _feed(hasher, _one_array(column))
+        _feed(hasher, column.chunks or [pa.array([], type=column.type)])
         whole.update(hasher.digest())
     return whole.hexdigest()
 
@@ -47,42 +46,53 @@ def release_digest(schema: Sequence[dict[str, Any]], shards: Iterable[tuple[str,
     return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    if _is_text(column.type):  # 64-bit offsets from the start: chunks of 32-bit ones may hold more than 2 GiB together
-        column = column.cast(pa.large_binary())
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], type=array.type)
-    return array
-
-
-def _feed(hasher: Any, array: pa.Array) -> None:
-    array = _plain(array)
-    kind = array.type
-    valid = _booleans(array.is_valid())
-    hasher.update(np.packbits(valid, bitorder="little").tobytes())
+def _feed(hasher: Any, chunks: Sequence[pa.Array]) -> None:
+    """Feed the values of all ``chunks`` as one column; they are neither joined nor copied, a column may be as long as memory."""
+    arrays = [_plain(chunk) for chunk in chunks]
+    kind = arrays[0].type
+    valid = [_booleans(array.is_valid()) for array in arrays]
+    hasher.update(_bits(valid))
     if pa.types.is_null(kind):
         return
     if _is_text(kind):
+        _feed_texts(hasher, arrays)
+    elif pa.types.is_boolean(kind):
+        hasher.update(_bits([_booleans(array) & there for array, there in zip(arrays, valid, strict=True)]))
+    elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
+        for array, there in zip(arrays, valid, strict=True):
+            hasher.update(np.where(there, _list_lengths(array), 0).astype("<i8").tobytes())
+        _feed(hasher, [array.flatten() for array in arrays])
+    elif pa.types.is_struct(kind):
+        for children in zip(*(array.flatten() for array in arrays), strict=True):
+            _feed(hasher, children)
+    else:
+        for array, there in zip(arrays, valid, strict=True):
+            _feed_fixed(hasher, array, there)
+
+
+def _feed_texts(hasher: Any, arrays: Sequence[pa.Array]) -> None:
+    texts = []
+    for array in arrays:
         flat = array.cast(pa.large_binary())
         flat = flat.fill_null(_NOTHING) if flat.null_count else flat
-        offsets = np.frombuffer(flat.buffers()[1], dtype=np.int64)[flat.offset : flat.offset + len(flat) + 1]
+        offsets = np.frombuffer(flat.buffers()[1] or bytes(8), dtype=np.int64)[flat.offset : flat.offset + len(flat) + 1]
         hasher.update(np.diff(offsets).astype("<i8").tobytes())
+        texts.append((flat, offsets))
+    for flat, offsets in texts:
         if len(flat) and flat.buffers()[2] is not None:
             hasher.update(memoryview(flat.buffers()[2])[offsets[0] : offsets[-1]])
-    elif pa.types.is_boolean(kind):
-        hasher.update(np.packbits(_booleans(array) & valid, bitorder="little").tobytes())
-    elif _is_list(kind) or pa.types.is_fixed_size_list(kind):
-        lengths = pc.list_value_length(array)
-        width = lengths.type.byte_width
-        numbers = np.frombuffer(lengths.buffers()[1] or b"", dtype=f"<i{width}")[lengths.offset : lengths.offset + len(lengths)]
-        hasher.update(np.where(valid, numbers, 0).astype("<i8").tobytes())
-        _feed(hasher, array.flatten())
-    elif pa.types.is_struct(kind):
-        for child in array.flatten():
-            _feed(hasher, child)
-    else:
-        _feed_fixed(hasher, array, valid)
+
+
+def _list_lengths(array: pa.Array) -> np.ndarray[Any, np.dtype[np.signedinteger[Any]]]:
+    import pyarrow.compute as pc
+
+    lengths = pc.list_value_length(array)
+    width = lengths.type.byte_width
+    return np.frombuffer(lengths.buffers()[1] or b"", dtype=f"<i{width}")[lengths.offset : lengths.offset + len(lengths)]
+
+
+def _bits(booleans: Sequence[np.ndarray[Any, np.dtype[np.bool_]]]) -> bytes:
+    return np.packbits(np.concatenate(booleans), bitorder="little").tobytes()
 
 
 def _booleans(array: pa.BooleanArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -99,6 +109,8 @@ def _plain(array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return _plain(array.dictionary_decode())
     if pa.types.is_run_end_encoded(kind):
+        import pyarrow.compute as pc
+
         return _plain(pc.run_end_decode(array))
     if pa.types.is_map(kind):
         return array.cast(pa.list_(pa.struct([kind.key_field, kind.item_field])))

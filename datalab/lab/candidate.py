@@ -10,6 +10,7 @@ from typing import Any
 from datalab.engine.drive import Executed
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
+from datalab.engine.readback import FACT as READ_BACK
 from datalab.engine.shards import shard_name
 from datalab.errors import VerificationFailed
 from datalab.governance import Evidence, carried_facts, write_governance
@@ -53,7 +54,11 @@ def write_candidate(
     shutil.rmtree(target, ignore_errors=True)
     shards = {shard.path: folder.path(f"out/{shard.path}") for shard in evidence.shards}
     manifest = publish(
-        target, shards, lambda place: write_governance(evidence, place), lambda files: manifest_of(evidence, files)
+        target,
+        shards,
+        lambda place: write_governance(evidence, place),
+        lambda files: manifest_of(evidence, files),
+        content=not all(READ_BACK in receipt.facts for receipt in executed.shards),
     )
     body = {
         "digest": manifest.digest,

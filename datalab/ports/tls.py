@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 from datalab.errors import SettingsError, SourceError
 from datalab.ports.validity import check_dates
 
-TLS_KEYS = frozenset(("client_certificate", "client_key", "client_key_password_env", "ca_file", "tls_hosts"))
+TLS_KEYS: Mapping[str, type] = {
+    "client_certificate": str, "client_key": str, "client_key_password_env": str, "ca_file": str, "tls_hosts": list,
+}  # fmt: skip
 """What a connector's table may say about TLS."""
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _NO_NAME = frozenset((62, 64))
@@ -46,9 +48,8 @@ class Tls:
         """Read the TLS keys of a connector's table; it speaks to the hosts of ``addresses`` and to ``tls_hosts``."""
         said = {key: table[key] for key in TLS_KEYS if key in table}
         for key, value in said.items():
-            kind = list if key == "tls_hosts" else str
-            if type(value) is not kind or not value:
-                words = "a list of hosts" if kind is list else "text in quotes"
+            if type(value) is not TLS_KEYS[key] or not value:
+                words = "a list of hosts" if TLS_KEYS[key] is list else "text in quotes"
                 raise SettingsError(f"{key!r} must be {words}", where=where)
         if not said:
             return cls()

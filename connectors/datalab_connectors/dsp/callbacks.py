@@ -18,19 +18,10 @@ from weakref import WeakSet
 from datalab.errors import SourceError, UsageError
 from datalab.ports import listening
 from datalab.ports.landing import Arrival
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.dsp.exchange import Exchange
 
-HOST = "127.0.0.1"
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
-
-
-@dataclass(frozen=True, slots=True)
-class Doorstep:
-    """Where callbacks are taken: ``host`` and ``port`` (0: any) to listen on, ``address`` as the others reach it ("" for that)."""
-
-    host: str = HOST
-    port: int = 0
-    address: str = ""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.reach import Reach
-from datalab_connectors.dsp.callbacks import Delivery, Doorstep
+from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.dsp.callbacks import Delivery
 from datalab_connectors.dsp.exchange import Turn
 from datalab_connectors.dsp.messages import HTTP_ENDPOINT, PULL, PUSH
 from datalab_connectors.dsp.provider import BY_DISTRIBUTION, properties

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datalab.errors import NotFound, ProtocolError
+from datalab.errors import ProtocolError
 from datalab.model.offer import Distribution, Offer
 from datalab.policy import parse
 from datalab.ports.landing import safe_name
@@ -67,14 +67,6 @@ def distribution_in(item: Mapping[str, Any], place: int) -> Distribution:
         title=text(item.get("title")),
         file=safe_name(name) if isinstance(name := item.get("fileName"), str) and name else "",
     )
-
-
-def distribution_of(offer: Offer, name: str) -> Distribution:
-    """Return a distribution by its id; "" is the first."""
-    found = [item for item in offer.distributions if name in {"", item.id}]
-    if not found:
-        raise NotFound.among("distribution", name, (item.id for item in offer.distributions), where=offer.dataset_id)
-    return found[0]
 
 
 def columns_in(dataset: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,8 @@ from typing import Any
 from datalab.errors import ProtocolError, SourceError
 from datalab.ports.http import HttpClient, HttpRefused, Limits
 from datalab.ports.reach import Reach
-from datalab_connectors.dsp.callbacks import Callbacks, Deliveries, Doorstep
+from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.dsp.callbacks import Callbacks, Deliveries
 from datalab_connectors.dsp.exchange import Exchange, NotYet, version_of
 from datalab_connectors.dsp.post import Post
 from datalab_connectors.dsp.store import Process, Store

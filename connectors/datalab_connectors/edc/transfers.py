@@ -12,9 +12,10 @@ from datalab.errors import SourceError
 from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
+from datalab_connectors.objects import check_size
 from datalab_connectors.simpl.bucket import LandingBucket
 from datalab_connectors.simpl.client import GrantedClient
 from datalab_connectors.simpl.contracts import waits
@@ -44,11 +45,6 @@ class Order:
     limit: int
     record: str
 
-    @property
-    def name(self) -> str:
-        """The name under which it lands."""
-        return self.wanted.file or self.wanted.id
-
 
 class Transfers:
     """The transfers of one connector. ``patience``: seconds without any progress."""
@@ -70,7 +66,7 @@ class Transfers:
                 landed = reader.download(
                     address,
                     landing,
-                    order.name,
+                    order.wanted.name,
                     token=token,
                     limit=order.limit,
                     sha256=order.wanted.sha256,
@@ -81,13 +77,13 @@ class Transfers:
             self.end(order, "It was not completed.")
             raise
         self.end(order, "The data was fetched.")
-        self._check_size(order, landed.bytes)
+        check_size(order.wanted, landed.bytes, order.dataset)
         return landed
 
     def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
         """Have it pushed to an HTTP landing point of ours."""
         with (
-            landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
+            landing.receive(order.wanted.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
             LandingPoint(door, arrival) as point,
         ):
             try:
@@ -98,13 +94,13 @@ class Transfers:
                 self.end(order, "It was not completed.")
                 raise
             self.forget(order)
-            self._check_size(order, arrival.size)
+            check_size(order.wanted, arrival.size, order.dataset)
         assert arrival.landed is not None
         return arrival.landed
 
     def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
         """Have it written into a landing bucket of ours, and bring it home."""
-        lent = bucket.lend(order.name)
+        lent = bucket.lend(order.wanted.name)
         known = {_BUCKET[key]: value for key, value in lent.items() if key in _BUCKET}
         try:
             transfer = self.begin(order, TYPES["bucket"], {"type": "AmazonS3", **known})
@@ -115,8 +111,8 @@ class Transfers:
             self.end(order, "It was not completed.")
             raise
         self.forget(order)
-        landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
-        self._check_size(order, landed.bytes)
+        landed = bucket.collect(order.wanted.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
+        check_size(order.wanted, landed.bytes, order.dataset)
         return landed
 
     def begin(self, order: Order, transfer_type: str, destination: Mapping[str, Any] | None = None) -> str:
@@ -185,12 +181,6 @@ class Transfers:
                 next="check that the address under listen and callback leads here",
             )
         grown()
-
-    def _check_size(self, order: Order, size: int) -> None:
-        if order.wanted.bytes is not None and size != order.wanted.bytes:
-            raise SourceError(
-                f"{size} bytes came where {order.wanted.bytes} were announced", where=order.dataset, next="fetch it again"
-            )
 
 
 class _Pulling:

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--any-port", action="store_true", help="take another port where this one is taken")
     parser.add_argument("--host", default=HOST)
+    parser.add_argument("--address", default="", help="what others call it by where something stands in front of it")
     parser.add_argument("--holdings", type=Path, action="append", default=[], help="folder of holdings; may be repeated")
     parser.add_argument("--page-size", type=int, default=50)
     parser.add_argument("--token-seconds", type=float, default=900.0)
@@ -56,7 +57,8 @@ def _serve(options: argparse.Namespace) -> int:
         return ALREADY_RUNNING
     shelf = read_shelf(options.holdings or [OWN])
     listener = _listen(options.host, options.port, any_port=options.any_port)
-    base = f"http://{HOST}:{listener.getsockname()[1]}"
+    here = f"http://{HOST}:{listener.getsockname()[1]}"
+    base = options.address or here
     store = Store(state / "provider.sqlite")
     reach = Reach(hosts=frozenset((HOST, "localhost")), loopback=True)
     client = HttpClient(reach, Limits(connect=2, idle=5, seconds=10, attempts=1))
@@ -67,7 +69,7 @@ def _serve(options: argparse.Namespace) -> int:
     node = ConsumerNode(state, shelf, base, f"{base}/2025-1", client)
     app = build(provider, exchange, base=base, page_size=options.page_size, node=node)
     server = listening.server(app, listening.MESSAGES, log_level="warning", timeout_graceful_shutdown=5)
-    record(state, base, os.getpid())
+    record(state, here, os.getpid())
     post.start()
     node.start()
     try:

@@ -19,7 +19,7 @@ from weakref import WeakSet
 from datalab.errors import SourceError, UsageError
 from datalab.ports import listening
 from datalab.ports.landing import Arrival
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/[0-9*]{1,18}")
 _threads: WeakSet[threading.Thread] = WeakSet()

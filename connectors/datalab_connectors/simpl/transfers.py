@@ -19,7 +19,8 @@ from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused, Limits
 from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.objects import check_size
 from datalab_connectors.simpl.bucket import LandingBucket
 from datalab_connectors.simpl.client import GrantedClient
 from datalab_connectors.simpl.contracts import waits
@@ -45,11 +46,6 @@ class Order:
     wanted: Distribution
     limit: int
 
-    @property
-    def name(self) -> str:
-        """The name under which it lands."""
-        return self.wanted.file or self.wanted.id
-
 
 class Transfers:
     """The transfers of one connector. ``patience``: seconds without any progress."""
@@ -66,25 +62,25 @@ class Transfers:
     def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
         """Have it pushed to an HTTP landing point of ours."""
         with (
-            landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
+            landing.receive(order.wanted.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
             LandingPoint(door, arrival) as point,
         ):
             with _hidden(point.secret):
                 known = {"type": "HttpData", "baseUrl": point.url, "objectName": order.wanted.id}
                 transfer = self._start(order, known)
                 self._await_arrival(transfer, point, arrival, progress)
-            self._check_size(order, arrival.size)
+            check_size(order.wanted, arrival.size, order.contract)
         assert arrival.landed is not None
         return arrival.landed
 
     def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
         """Have it written into a landing bucket of ours, and bring it home."""
-        lent = dict(bucket.lend(order.name))
+        lent = dict(bucket.lend(order.wanted.name))
         with _hidden(lent.get("accessKey", ""), lent.get("secretKey", "")):
             transfer = self._start(order, lent)
             self._await(transfer, _completed, lambda: 0)
-        landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
-        self._check_size(order, landed.bytes)
+        landed = bucket.collect(order.wanted.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
+        check_size(order.wanted, landed.bytes, order.contract)
         return landed
 
     def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
@@ -99,7 +95,7 @@ class Transfers:
                     return reader.download(
                         url,
                         landing,
-                        order.name,
+                        order.wanted.name,
                         limit=order.limit,
                         sha256=order.wanted.sha256,
                         token=value,
@@ -205,12 +201,6 @@ class Transfers:
         if (ends := said.get("expiresAt")) and _past(ends):
             raise SourceError("the node gave a reference that has ended already", where=url, next="fetch it again")
         return base, value
-
-    def _check_size(self, order: Order, size: int) -> None:
-        if order.wanted.bytes is not None and size != order.wanted.bytes:
-            raise SourceError(
-                f"{size} bytes came where {order.wanted.bytes} were announced", where=order.contract, next="fetch it again"
-            )
 
 
 class _References:

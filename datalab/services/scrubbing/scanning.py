@@ -9,6 +9,7 @@ import polars as pl
 
 from datalab.services.scrubbing.catalogue import ALL, LIKE
 from datalab.services.scrubbing.detect import find
+from datalab.services.scrubbing.possible import may_hold
 
 
 def scan(
@@ -18,6 +19,8 @@ def scan(
 
     What a scrubbed release still holds is shown by this, as far as patterns see: 0 is no proof of anonymity.
     """
+    possible = may_hold(texts, entities)
+    texts = texts if possible is None else texts.filter(possible)
     spans = find(texts, entities=entities, language=language).spans
     found = Counter(span.kind for span in spans if look_alikes or not span.kind.endswith(LIKE))
     return dict(sorted(found.items()))

@@ -9,6 +9,7 @@ import json
 import socketserver
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from datalab_connectors.dcat import DcatConnector
@@ -45,7 +46,7 @@ PACKED = gzip.compress(gzip.compress(b"\0" * (256 << 20), 6), 9)
 HARM = {
     "redirect to metadata": lambda: [_answer(status="302 Found", location="http://169.254.169.254/latest/meta-data/")],
     "redirect to metadata, mapped": lambda: [_answer(status="302 Found", location="http://[::ffff:a9fe:a9fe]/latest/")],
-    "redirect to a file": lambda: [_answer(status="302 Found", location="file:///etc/passwd")],
+    "redirect to a file": lambda: [_answer(status="302 Found", location=Path("/etc/passwd").as_uri())],
     "redirect with commands": lambda: [_answer(status="302 Found", location=f"http://127.0.0.1:1/\x9b2J{ESC}")],
     "redirect in a circle": lambda: [_answer(status="302 Found", location="/")],
     "endless body": lambda: _for_ever(_answer(b"", length=False), b"a" * (1 << 16)),

@@ -6,6 +6,7 @@ import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -104,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, location="http://169.254.169.254/latest/meta-data/")
 
     def on_file_scheme(self):
-        self.reply(302, location="file:///etc/passwd")
+        self.reply(302, location=Path("/etc/passwd").as_uri())
 
     def on_loop(self):
         self.reply(302, location="/loop")
@@ -282,7 +283,7 @@ def test_a_message_is_not_redirected(server, client):
 @pytest.mark.parametrize(
     "url",
     [
-        "ftp://example.org/x", "file:///etc/passwd", "http://", "gopher://x", "http://user:pass@example.org/", "http://a b/",
+        "ftp://example.org/x", Path("/etc/passwd").as_uri(), "http://", "gopher://x", "http://user:pass@example.org/", "http://a b/",
         "http://[::1", "http://127.0.0.1:99999/", "javascript:alert(1)", "http://example.org/\nHost: x",
     ],
 )  # fmt: skip
