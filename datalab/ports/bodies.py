@@ -16,7 +16,8 @@ from datalab.ports.reach import Stream, shown
 
 _DEEPEST = 100
 """Nesting that is read. Messages and records need less than twenty, and much that reads them is recursive."""
-_BLOCK = 1 << 20
+_BLOCK = 64 << 10
+"""Bytes; what is written in larger pieces gets larger folios from the kernel, whose memory a virtual machine may first have to fetch."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 

@@ -168,7 +168,8 @@ class Stream(httpcore.NetworkStream):
         """Read into ``view`` what is there, waiting for the first of it; return how much that is, 0 at the end."""
         link = self._inner.get_extra_info("socket")
         try:
-            link.settimeout(self._deadline.left(timeout))
+            if (left := self._deadline.left(timeout)) != link.gettimeout():  # to set it is a system call
+                link.settimeout(left)
             count = size = int(link.recv_into(view))
             if isinstance(link, ssl.SSLSocket):  # it gives one record at a time
                 link.settimeout(0)
