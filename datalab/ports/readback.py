@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _BLOCK = 1 << 20
-_DURABLE = 64 << 20
+_DURABLE = 16 << 20
 """Bytes after which what is there is made durable: the disk works while more arrives."""
 
 
