@@ -92,6 +92,10 @@ def test_the_ways_to_connect_run(tmp_path, shell, page):
     tutorial.follow(DOCS / "how-to" / page, tmp_path, shell)
 
 
+def test_the_way_to_prepare_text_runs(tmp_path, shell):
+    tutorial.follow(DOCS / "how-to" / "web-text.md", tmp_path, shell)
+
+
 def test_the_compliance_officers_tutorial_runs(lab, shell):
     (lab / ".datalab" / "keys").mkdir(parents=True)
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)
