@@ -19,7 +19,7 @@ from datalab.ports.readback import ReadBack
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BEHIND = 4 << 20
+_BEHIND = 1 << 20
 """Bytes that are written before they are read back, beside the writer."""
 _STALE_SECONDS = 24 * 3600
 
@@ -151,7 +151,7 @@ class Arrival:
         self._told = 0
         self._reader: ReadBack | None = None
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Append a block; raise ``SourceError`` beyond the limit."""
         self.size += len(block)
         if self.size > self._limit:

@@ -120,6 +120,21 @@ class Handler(BaseHTTPRequestHandler):
     def on_file(self):
         self.reply(200, DATA, etag='"v1"')
 
+    def on_silent(self):
+        if len(self.server.seen) > 1:
+            self._cut(ranges=True)
+            return
+        self.send_response(200)
+        self.send_header("content-length", str(len(DATA)))
+        self.end_headers()
+        self.wfile.write(DATA[:300_000])
+        time.sleep(1)
+        self.close_connection = True
+
+    def on_more_than_announced(self):
+        self.reply(200, DATA + b"more", content_length=str(len(DATA)))
+        self.close_connection = True
+
     def on_cut(self):
         self._cut(ranges=True)
 
@@ -347,6 +362,17 @@ def test_a_cut_connection_is_resumed(server, client, tmp_path, path):
     assert landed.sha256 == SHA
     ranges = [headers.get("range") for _, headers in server.seen]
     assert ranges[:2] == [None, "bytes=400000-"]
+
+
+def test_a_peer_that_falls_silent_within_a_file_is_asked_for_the_rest(server, client, tmp_path):
+    landed = client.download(at(server, "silent"), Landing(tmp_path), "x", limit=2_000_000)
+    assert landed.sha256 == SHA
+    assert [headers.get("range") for _, headers in server.seen][:2] == [None, "bytes=300000-"]
+
+
+def test_what_follows_a_file_is_not_part_of_it(server, client, tmp_path):
+    assert client.download(at(server, "more_than_announced"), Landing(tmp_path), "x", limit=2_000_000).sha256 == SHA
+    assert client.get(at(server, "ok")).body == {"a": 1}, "and not of the next answer"
 
 
 def test_a_peer_whose_tokens_never_hold_does_not_keep_a_download_going(server, client, tmp_path):
