@@ -144,7 +144,7 @@ def lock(rest: list[str]) -> int:
     compile_ += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet", *rest]
     wanted = (
         ("lab", ["pyproject.toml", "--extra", "all"]),
-        ("dev", ["pyproject.toml", "--extra", "all", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
+        ("dev", [*"pyproject.toml --extra all --extra embeddings --group dev --constraints".split(), REQUIREMENTS / "lab.txt"]),
         ("build", ["--group", "build", "--constraints", REQUIREMENTS / "dev.txt"]),
         ("peers", ["--group", "peers"]),
     )
