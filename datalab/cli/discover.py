@@ -116,7 +116,7 @@ def _show(found: Discovery, intent: Intent | None) -> None:
         echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
         echo(f"  {in_a_line(offer)}")
         if hit.by == ("meaning",):
-            echo(f"  found by its meaning alone: it does not hold the words (similarity {hit.similarity:.2f})")
+            echo(f"  found by its meaning: it does not hold all the words (similarity {hit.similarity:.2f})")
         echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
         for sentence in in_words(offer.policy):
             echo(f"  - {sentence}")
