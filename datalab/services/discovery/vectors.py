@@ -38,7 +38,9 @@ def learn(
     began, done, read = time.monotonic(), 0, 0
     while total:
         with transaction():
-            rows = database.execute(_UNKNOWN.format("id") + f" ORDER BY id LIMIT {_BATCH}", _known_by(model)).fetchall()
+            rows = database.execute(
+                _UNKNOWN.format("listing.id") + f" ORDER BY listing.id LIMIT {_BATCH}", _known_by(model)
+            ).fetchall()
             if not rows:
                 break
             read += _learn_some(database, model, [row[0] for row in rows])
@@ -54,8 +56,8 @@ def learn(
 
 
 _UNKNOWN = (
-    "SELECT {} FROM listing WHERE id NOT IN "
-    "(SELECT listing FROM meaning JOIN vector ON vector.id = meaning.vector WHERE model = ? AND length(vector.vector) = ?)"
+    "SELECT {} FROM listing WHERE NOT EXISTS (SELECT 1 FROM meaning JOIN vector ON vector.id = meaning.vector "
+    "WHERE meaning.listing = listing.id AND model = ? AND length(vector.vector) = ?)"
 )
 
 
