@@ -25,7 +25,7 @@ _PARTS = {
     "sdv": "sdv",
     "apache_beam": "beam",
     "dagster": "dagster",
-    "model2vec": "embeddings",
+    "tokenizers": "embeddings",
 }
 _ROOM = 5 << 30
 

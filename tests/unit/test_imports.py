@@ -16,7 +16,7 @@ DOORS = {
     "presidio_analyzer": {"datalab.services.scrubbing.presidio"},
     "sdv": {"datalab.services.synthesis.sdv"},
     "apache_beam": {"datalab.engine.beam.parts", "datalab.engine.beam.worker_pool", "datalab.engine.beam.workers"},
-    "model2vec": {"datalab.services.discovery.embedding"},
+    "model2vec": set(),
     "tokenizers": {"datalab.services.discovery.embedding"},
     "safetensors": {"datalab.services.discovery.embedding"},
     "huggingface_hub": set(),

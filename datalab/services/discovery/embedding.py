@@ -1,8 +1,8 @@
-"""Texts as vectors, by a static model on the lab's own disk: the only module that imports Model2Vec, tokenizers and safetensors.
+"""Texts as vectors, by a static model on the lab's own disk: the only module that imports tokenizers and safetensors.
 
-The folder is in Model2Vec's format: ``model.safetensors``, ``tokenizer.json``, ``config.json``. These three are read and nothing else,
-so no pickle is ever opened; nothing is ever fetched, since the library is handed what was read here and never a name. The vectors are
-mapped into memory: of a vocabulary of half a million words, only those that a text holds are read.
+The folder is in Model2Vec's format (https://github.com/MinishLab/model2vec): ``model.safetensors`` holds a vector for every word of
+``tokenizer.json``, and the vector of a text is the mean of its words'. These two files are read and nothing else, so no pickle is ever
+opened; nothing is ever fetched. The vectors are mapped into memory: of half a million, only those of words that a text holds are read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 from datalab.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:
-    from model2vec import StaticModel
+    from tokenizers import Tokenizer
 
 Vectors = NDArray[np.float32]
-WEIGHTS, VOCABULARY, SETTINGS = "model.safetensors", "tokenizer.json", "config.json"
-_LARGEST = {WEIGHTS: 8 << 30, VOCABULARY: 512 << 20, SETTINGS: 1 << 20}
+WEIGHTS, VOCABULARY = "model.safetensors", "tokenizer.json"
+_LARGEST = {WEIGHTS: 8 << 30, VOCABULARY: 512 << 20}
 _PICKLES = frozenset((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz"))
 _KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I8": "<i1"}
 _NUMBERS = {"I64": "<i8", "I32": "<i4"}
+_TENSORS = {"embeddings": _KINDS, "embedding.weight": _KINDS, "weights": _KINDS, "mapping": _NUMBERS}
+"""``embedding.weight`` is what Sentence Transformers calls the same matrix. A vocabulary that was quantised has ``mapping`` and ``weights``."""
 _MOST_DIMENSIONS = 4096
 _MOST_WORDS = 512
 _MOST_LETTERS = 4000
@@ -37,9 +39,16 @@ _DESCRIPTION = 0.5
 """What the description weighs beside title and keywords: it is longer, and its mean is more of everything."""
 _WHERE = "datalab.toml, [discovery] model"
 _HOW = (
-    "name a folder with a static model in Model2Vec's format, for example minishlab/potion-multilingual-128M: fetch model.safetensors, "
-    "tokenizer.json and config.json on a machine that may, copy them there; datalab fetches no model. Or remove the setting"
+    "name a folder with a static model in Model2Vec's format, for example of minishlab/potion-multilingual-128M: fetch model.safetensors "
+    "and tokenizer.json where you may, and copy them there; datalab fetches no model. Or remove the setting"
 )
+
+
+class Examined(NamedTuple):
+    """What is known of files that were read whole: the digest of their content, and the word (-1: none) that stands for unknown ones."""
+
+    digest: str
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +57,51 @@ class Model:
 
     digest: str
     dimensions: int
-    _static: StaticModel = field(repr=False)
+    _unknown: int = field(repr=False)
+    _tokenizer: Tokenizer = field(repr=False)
+    _tensors: Mapping[str, NDArray[Any]] = field(repr=False)
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text, of length 1, or all zeros for a text of which the model knows no word."""
-        if not texts:
-            return np.zeros((0, self.dimensions), np.float32)
         plain = [text[:_MOST_LETTERS].encode("utf-8", "replace").decode() for text in texts]
+        found = np.zeros((len(texts), self.dimensions), np.float32)
         with np.errstate(all="ignore"):
-            found = self._static.encode(plain, show_progress_bar=False, use_multiprocessing=False)
-            return _unit(np.asarray(found, np.float32))
+            for row, told in enumerate(self._tokenizer.encode_batch_fast(plain, add_special_tokens=False)):
+                words = np.array([word for word in told.ids if word != self._unknown], np.int64)
+                found[row] = self._rows(words).sum(axis=0)
+        return _unit(found)
 
     def datasets(self, titles: Sequence[str], descriptions: Sequence[str]) -> Vectors:
         """Return the vectors of datasets: ``titles`` (with keywords) count whole, descriptions half, however long they are."""
         return _unit(self.vectors(titles) + np.float32(_DESCRIPTION) * self.vectors(descriptions))
 
+    def _rows(self, words: NDArray[np.int64]) -> Vectors:
+        mapping, weights = self._tensors.get("mapping"), self._tensors.get("weights")
+        rows = self._tensors["embeddings"][words if mapping is None else mapping[words]].astype(np.float32)
+        return rows if weights is None else rows * weights[words, None].astype(np.float32)
 
-def open_model(folder: Path, examined: MutableMapping[str, str]) -> Model:
+
+def open_model(folder: Path, examined: MutableMapping[str, Examined]) -> Model:
     """Open the model in ``folder``.
 
-    ``examined`` remembers the digests of files that were read whole before, by names, sizes and times: looking at all numbers of a
-    large model takes seconds. Raise ``SettingsError`` for a folder that holds no whole model, ``MissingExtra`` without the library.
+    ``examined`` remembers files that were read whole before, by names, sizes and times: looking at all numbers of a large model takes
+    seconds. Raise ``SettingsError`` for a folder that holds no whole model, ``MissingExtra`` without the libraries.
     """
     mark = _mark(folder)
     try:
-        from model2vec import StaticModel
+        import safetensors  # noqa: F401
+        import tokenizers  # noqa: F401
     except ImportError:
         raise MissingExtra.needed("embeddings", "searching by meaning") from None
-    tensors = _tensors(folder / WEIGHTS)
-    vectors = tensors.get("embeddings", tensors.get("embedding.weight"))
-    if vectors is None or vectors.ndim != 2 or not 0 < vectors.shape[1] <= _MOST_DIMENSIONS or not len(vectors):
+    tensors = _read_tensors(folder / WEIGHTS)
+    vectors = tensors.setdefault("embeddings", tensors.pop("embedding.weight", np.zeros(0)))
+    if vectors.ndim != 2 or not 0 < vectors.shape[1] <= _MOST_DIMENSIONS:
         raise _broken(f"{WEIGHTS} holds no matrix 'embeddings' of 1 to {_MOST_DIMENSIONS} dimensions", folder)
-    weights, mapping = tensors.get("weights"), tensors.get("mapping")
-    normalise = _settings(folder / SETTINGS).get("normalize") is True
-    tokenizer = _tokenizer(folder / VOCABULARY)
+    tokenizer = _read_tokenizer(folder / VOCABULARY)
     if mark not in examined:
-        _examine(folder, tokenizer.get_vocab(), vectors, weights, mapping)
-        examined[mark] = _digest(folder)
-    try:
-        static = StaticModel(
-            vectors, tokenizer, normalize=normalise, weights=weights, token_mapping=mapping, max_length=_MOST_WORDS
-        )
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise _broken(f"the files of the model do not fit each other: {error}", folder) from None
-    return Model(examined[mark], int(vectors.shape[1]), static)
+        _examine(folder, tokenizer, **tensors)
+        examined[mark] = Examined(_digest(folder), _unknown(folder, tokenizer))
+    return Model(examined[mark].digest, int(vectors.shape[1]), examined[mark].unknown, tokenizer, tensors)
 
 
 def _mark(folder: Path) -> str:
@@ -112,7 +122,7 @@ def _mark(folder: Path) -> str:
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
 
 
-def _tensors(path: Path) -> dict[str, NDArray[Any]]:
+def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """Return the tensors of a file, mapped. The library judges the file first: ranges that overlap, leave holes or lie beyond its end."""
     from safetensors import SafetensorError, safe_open
 
@@ -125,7 +135,7 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     except (SafetensorError, OSError, ValueError) as error:
         raise _broken(f"{path.name} is no whole file in the safetensors format: {error}", path.parent) from None
     found = {}
-    for name, kinds in (("embeddings", _KINDS), ("embedding.weight", _KINDS), ("weights", _KINDS), ("mapping", _NUMBERS)):
+    for name, kinds in _TENSORS.items():
         if one := told.get(name):
             if one["dtype"] not in kinds:
                 raise _broken(f"{name!r} is of type {one['dtype']}, not one of {', '.join(kinds)}", path.parent)
@@ -137,39 +147,45 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _settings(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _broken(f"{path.name} is not JSON: {error}", path.parent) from None
-    if not isinstance(found, dict):
-        raise _broken(f"{path.name} holds no object", path.parent)
-    return found
-
-
-def _tokenizer(path: Path) -> Any:
+def _read_tokenizer(path: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(_MOST_WORDS)
     except BaseException as error:  # a panic of the library in Rust is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise _broken(f"{path.name} cannot be read: {str(error)[:200]}", path.parent) from None
+    return tokenizer
+
+
+def _unknown(folder: Path, tokenizer: Tokenizer) -> int:
+    """Return the word that stands for all that are not known: it means nothing."""
+    told = json.loads((folder / VOCABULARY).read_bytes())["model"]
+    named = told.get("unk_token")
+    found = tokenizer.token_to_id(named) if isinstance(named, str) else told.get("unk_id")
+    return found if isinstance(found, int) else -1
 
 
 def _examine(
-    folder: Path, words: Mapping[str, int], vectors: NDArray[Any], weights: NDArray[Any] | None, mapping: NDArray[Any] | None
+    folder: Path,
+    tokenizer: Tokenizer,
+    embeddings: NDArray[Any],
+    weights: NDArray[Any] | None = None,
+    mapping: NDArray[Any] | None = None,
 ) -> None:
-    """Look at every number of a model: vectors of every word, all finite."""
-    rows = len(vectors) if mapping is None else len(mapping)
+    """Look at every number of a model: a vector for each word, all finite."""
+    words = tokenizer.get_vocab()
+    rows = len(embeddings) if mapping is None else len(mapping)
     if not words or max(words.values()) >= rows or (mapping is None and len(words) != rows):
         raise _broken(f"the model has {len(words)} words and {rows} vectors for them", folder)
-    if mapping is not None and (mapping.ndim != 1 or mapping.min() < 0 or mapping.max() >= len(vectors)):
+    if mapping is not None and (mapping.ndim != 1 or mapping.min() < 0 or mapping.max() >= len(embeddings)):
         raise _broken("its 'mapping' leads beyond its vectors", folder)
     if weights is not None and (weights.ndim != 1 or len(weights) < rows):
         raise _broken(f"its 'weights' are not one number for each of {rows} words", folder)
-    for part in (vectors, weights):
+    for part in (embeddings, weights):
         for place in range(0, 0 if part is None else len(part), _ROWS):
             if part is not None and not np.isfinite(part[place : place + _ROWS]).all():
                 raise _broken("it holds numbers that are not finite (NaN or infinite)", folder)

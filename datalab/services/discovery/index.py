@@ -18,7 +18,7 @@ from datalab.model.offer import Offer
 from datalab.ports.connector import Change
 from datalab.ports.database import told, undo
 from datalab.services.discovery import vectors
-from datalab.services.discovery.embedding import Model, open_model
+from datalab.services.discovery.embedding import Examined, Model, open_model
 from datalab.services.discovery.naming import names_of
 
 FACETS = ("catalogue", "theme", "format", "licence", "publisher", "language", "access")
@@ -147,10 +147,11 @@ class Index:
     def model(self, folder: Path) -> Model:
         """Open the model in ``folder`` (`open_model`); the index remembers that it looked through these files."""
         with self._told():
-            known = dict(self._database.execute("SELECT mark, digest FROM examined"))
+            rows = self._database.execute("SELECT mark, digest, unknown FROM examined")
+            known = {mark: Examined(digest, unknown) for mark, digest, unknown in rows}
             model = open_model(folder, examined := known.copy())
-            if examined != known:
-                self._database.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?)", examined.items())
+            if new := [(mark, *one) for mark, one in examined.items() if mark not in known]:
+                self._database.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?, ?)", new)
         return model
 
     def learn(self, model: Model, progress: vectors.Progress = lambda *_: None) -> int:

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS vector (id INTEGER PRIMARY KEY, model TEXT NOT NULL, 
   UNIQUE (model, text));
 CREATE TABLE IF NOT EXISTS meaning (listing INTEGER PRIMARY KEY, vector INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS meaning_vector ON meaning (vector);
-CREATE TABLE IF NOT EXISTS examined (mark TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS examined (mark TEXT PRIMARY KEY, digest TEXT NOT NULL, unknown INTEGER NOT NULL) WITHOUT ROWID;
 """
 """``vector`` outlives a listing that is taken in anew: the same text need not be read twice. Vectors are little-endian float32."""
 _BATCH = 256
