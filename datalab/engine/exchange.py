@@ -152,7 +152,7 @@ def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
         return answer(plan, folder, task)
     started = time.perf_counter()
-    step = _keyed_step(plan, task)
+    step = plan.keyed_step(task.stage, KeyedStep)
     keys = pl.concat([read_batch(folder.path(name), task.part) for name in task.detail["keys"]])
     keys = keys[_key_order(keys)]
     findings = step.reduce(keys, WorkerContext(plan.pipeline.seed, task.part, plan, folder))
@@ -170,7 +170,7 @@ def reduce_partition(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 def settle(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Settle all findings and cut the verdicts by part. ``detail``: ``findings`` (files), ``parts`` as in `reduce_partition`."""
     started = time.perf_counter()
-    step = _keyed_step(plan, task)
+    step = plan.keyed_step(task.stage, KeyedStep)
     if isinstance(step, PairStep):
         from datalab.engine.pairs import settle_groups
 
@@ -227,11 +227,3 @@ def part_of(parts: list[list[int]]) -> tuple[pl.Expr, int]:
     return place.map_batches(
         lambda at: starts.search_sorted(at, side="right").cast(pl.UInt32) - 1, return_dtype=pl.UInt32
     ), len(parts)
-
-
-def _keyed_step(plan: Plan, task: Task) -> KeyedStep:
-    keyed = plan.stages[task.stage].keyed
-    assert keyed is not None
-    step = plan.pipeline.steps[keyed]
-    assert isinstance(step, KeyedStep)
-    return step

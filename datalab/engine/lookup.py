@@ -48,7 +48,7 @@ def take_entries(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     started = time.perf_counter()
     place = plan.stages[task.stage].keyed
     assert place is not None
-    step = _step(plan, task)
+    step = plan.keyed_step(task.stage, LookupStep)
     files = {}
     for number, frame in enumerate(reference_frames(step.source, plan.references[step.source][task.part])):
         entries = step.entries(frame, plan.schema_at(place))
@@ -60,7 +60,7 @@ def take_entries(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 def answer(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Answer the asks of one partition and cut the answers by part. ``detail``: ``keys``, ``entries``, ``parts``."""
     started = time.perf_counter()
-    step = _step(plan, task)
+    step = plan.keyed_step(task.stage, LookupStep)
     asks, entries = (_together(folder, task.detail[files], task.part) for files in ("keys", "entries"))
     answers = step.answers(asks, entries)
     ref = write_partitioned(folder, f"findings/{task.stage:02d}/{task.part:06d}.arrow", answers, *part_of(task.detail["parts"]))
@@ -80,14 +80,6 @@ def lending(folder: RunFolder, task: Task, steps: Sequence[tuple[str, MapStep, B
 def _together(folder: RunFolder, files: Sequence[str], place: int) -> pl.DataFrame:
     paths: list[Path] = [folder.path(name) for name in files]
     return pl.concat([read_batch(path, place) for path in paths])
-
-
-def _step(plan: Plan, task: Task) -> LookupStep:
-    place = plan.stages[task.stage].keyed
-    assert place is not None
-    step = plan.pipeline.steps[place]
-    assert isinstance(step, LookupStep)
-    return step
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _VERDICTS = pl.DataFrame(schema={**_IDENTITY, "reason": pl.String})
 def confirm(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     """Confirm the candidates whose later row is in one part. ``detail``: ``findings``, ``evidence`` (files of all parts), ``parts``."""
     started = time.perf_counter()
-    step, parts = _step(plan, task), task.detail["parts"]
+    step, parts = plan.keyed_step(task.stage, PairStep), task.detail["parts"]
     tables = [read_batch(folder.path(name), task.part) for name in task.detail["findings"]]
     candidates = pl.concat(tables).unique().sort(*OTHER, *IDENTITY)
     sure = candidates.filter("sure").select(*IDENTITY, *OTHER)
@@ -60,7 +60,7 @@ def settle_groups(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     What it works in has names of its own: another process may be at the same task (a member of a crew that was silent for a while).
     """
     started = time.perf_counter()
-    step, numbering = _step(plan, task), _Numbering(task.detail["parts"])
+    step, numbering = plan.keyed_step(task.stage, PairStep), _Numbering(task.detail["parts"])
     scratch = folder.path(f"scratch/{task.stage:02d}")
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     groups = _Groups(scratch, numbering)
@@ -199,11 +199,3 @@ def _confirmed(
 def _places(evidence: pl.DataFrame, pairs: pl.DataFrame, names: tuple[str, str]) -> Array:
     """Return where the rows that ``pairs`` name stand in the evidence of one part, which is in the order of its rows."""
     return np.asarray(np.searchsorted(evidence.get_column(ROW).to_numpy(), pairs.get_column(names[1]).to_numpy()))
-
-
-def _step(plan: Plan, task: Task) -> PairStep:
-    keyed = plan.stages[task.stage].keyed
-    assert keyed is not None
-    step = plan.pipeline.steps[keyed]
-    assert isinstance(step, PairStep)
-    return step

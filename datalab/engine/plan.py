@@ -7,7 +7,7 @@ import hmac
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datalab.engine.columns import needed_columns
 from datalab.engine.lineage import ColumnOrigin, compose
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from datalab.quality import Suite
 
+Keyed = TypeVar("Keyed", bound=Step)
 ENGINE_VERSION = 3
 """Goes up when the engine itself gives other results for the same plan."""
 SPLIT = "_dl_split"
@@ -127,6 +128,13 @@ class Plan:
         if any(stage.kind == StageKind.GENERATE for stage in self.stages):
             return 0
         return max(stage.number for stage in self.stages if stage.kind == StageKind.MAP)
+
+    def keyed_step(self, stage: int, kind: type[Keyed]) -> Keyed:
+        """Return the step whose keys stage number ``stage`` deals with; it is of ``kind``, or the plan was made wrongly."""
+        place = self.stages[stage].keyed
+        step = None if place is None else self.pipeline.steps[place]
+        assert isinstance(step, kind)
+        return step
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 from datalab.engine.exchange import read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
-from datalab.engine.readback import FACT as READ_BACK
-from datalab.engine.readback import check_read_back
 from datalab.engine.records import write_identity_table
 from datalab.engine.residue import residue
 from datalab.engine.task import Task
@@ -26,7 +24,7 @@ from datalab.quality import compile_suite
 from datalab.services.discovery import profile_batch
 
 _ROW_GROUP = 8_192
-DIGEST, CHECKS, PROFILE, RESIDUE, CHECKED = "content digest", "expectations", "profile", "second look", "read back"
+DIGEST, CHECKS, PROFILE, RESIDUE = "content digest", "expectations", "profile", "second look"
 """What the last pass does beside reading and writing, in the costs of its receipts."""
 
 
@@ -46,27 +44,27 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     split, number = task.detail["split"], task.detail["number"]
     costs = Costs()
     with costs.of(READ):
-        frame = pl.concat([_piece(plan, folder, task.detail["place"], *piece) for piece in task.detail["pieces"]])
-        table = plain_table(frame.drop(IDENTITY))
+        rows = pa.concat_tables([_piece(plan, folder, task.detail["place"], *piece) for piece in task.detail["pieces"]])
+        identity, table = rows.select(list(IDENTITY)), rows.drop_columns(list(IDENTITY))
     name = f"out/{shard_name(split, number)}"
     with costs.of(WRITE):
         _write_parquet(folder, name, table)
         files = {
             "shard": folder.refer(name, table.num_rows),
             "provenance": write_identity_table(
-                folder, f"provenance/{split}-{number:05d}.parquet", frame.select(IDENTITY).to_arrow().cast(provenance_schema())
+                folder, f"provenance/{split}-{number:05d}.parquet", identity.cast(provenance_schema())
             ),
         }
-    with costs.of(CHECKED):
-        check_read_back(folder.path(name), table)
     with costs.of(DIGEST):
         content = table_digest(table)
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    frame = frame.cast({name: kind for name, kind in plan.schema_out.items() if frame.schema[name] != kind})
     facts: dict[str, Any] = {
         "split": split,
         "number": number,
         "content": content,
         "schema": schema_description(table.schema),
-        READ_BACK: True,
     }
     with costs.of(PROFILE):
         facts["profile"] = profile_batch(frame)
@@ -94,15 +92,17 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
     return measured(receipt, started, costs)
 
 
-def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pl.DataFrame:
-    """Return rows of one file where they lie: it is mapped, and texts are copied once, when the shard is laid out."""
-    batch = read_batch(folder.path(name), place).slice(first, count)
-    return folder.read_rows(base).select(*IDENTITY, *plan.schema_out)[batch.to_series()] if base else batch
+def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pa.Table:
+    """Return rows of one file, copied once: the file is mapped no longer than that, or a shard of few rows of many would hold them all."""
+    rows = read_batch(folder.path(name), place).select(pl.all().gather(pl.int_range(first, first + count)))
+    if base:
+        rows = folder.read_rows(base).select(*IDENTITY, *plan.schema_out)[rows.to_series()]
+    return plain_table(rows)
 
 
 def plain_table(frame: pl.DataFrame) -> pa.Table:
-    """Return ``frame`` as one table in plain string and list types that every Arrow reader knows."""
-    table = frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    """Return ``frame`` in plain string and list types that every Arrow reader knows."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.cast(pa.schema([pa.field(item.name, _plain(item.type)) for item in table.schema]))
 
 

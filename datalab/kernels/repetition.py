@@ -5,7 +5,8 @@ paragraphs are separated by lines without a word, and each is taken from its fir
 words: white space does not count. Where the paper leaves a choice, it is made so that every share lies between 0 and 1:
 
 - What is repeated is what stood in the text before; its first occurrence is not. (So in datatrove; RedPajama-V2 counts the first, too.)
-- A character that several runs cover counts once. (datatrove goes on behind a run that it found repeated and misses what begins within.)
+- A character that several runs cover counts once. (datatrove goes on behind a run that it found repeated and misses what begins within,
+  and divides by the characters of the text with its white space: its shares are about a seventh smaller.)
 - Of equally frequent runs the one is taken that covers most; without any run that stands twice the share is 0. (So in RedPajama-V2;
   datatrove then takes the first run of the text, and counts overlapping ones twice.)
 """

@@ -16,9 +16,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from datalab.kernels.characters import UNSPACED, beyond_ascii, classes_at
+from datalab.kernels.characters import UNSPACED, classes_at
 from datalab.kernels.notices import NOTICES
 from datalab.kernels.spans import Bytes, Ints
+from datalab.kernels.unicode import where_needed
 from datalab.kernels.words import Words, characters, per_row, reads, words
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,6 +34,7 @@ FAULTS = {
 """What can be wrong with a line. The first in this order counts."""
 
 _TERMINALS = tuple(mark.encode() for mark in ".!?\"'”’“‘»«›‹\u037e。！？」』")  # noqa: RUF001
+_LAST = np.isin(np.arange(256), [mark[-1] for mark in _TERMINALS])
 _GREEK = (b";",)  # Unicode makes the Greek question mark a semicolon in every normal form
 _ELLIPSES = (b"...", "…".encode())
 _CITATIONS = r"\[[0-9]*\]|\[edit\]|\[citation needed\]"
@@ -121,27 +123,38 @@ class _Lines:
 
 def _faults(found: Words, lines: _Lines, greek: Array, rules: LineRules) -> dict[str, Array]:
     counted = lines.behind - lines.begins
-    wide = beyond_ascii(found.data)
-    unspaced = wide[(classes_at(found.data, wide) & UNSPACED) > 0]
+    unspaced = _unspaced(found.data)
     if len(unspaced):
         dense = np.searchsorted(unspaced, lines.ends) - np.searchsorted(unspaced, lines.starts)
         letters = characters(found.data, lines.starts, lines.ends)
         counted = np.where(2 * dense > letters, letters // 2, counted)
     long = np.flatnonzero(found.ends - found.starts > rules.longest_word)
     long = long[characters(found.data, found.starts[long], found.ends[long]) > rules.longest_word]
-    finished = np.ones(len(lines.ends), dtype=np.bool_)
-    if rules.terminal:
-        finished = reads(found.data, lines.ends, _TERMINALS, before=True)
-        if greek.any():
-            asked = np.flatnonzero(np.repeat(greek, np.diff(lines.first)))
-            finished[asked] |= reads(found.data, lines.ends[asked], _GREEK, before=True)
-        trailing = reads(found.data, lines.ends, _ELLIPSES, before=True)
-        finished = finished | trailing if rules.ellipses else finished & ~trailing
     return {
         "long-word": np.searchsorted(long, lines.behind) > np.searchsorted(long, lines.begins),
-        "unfinished": ~finished,
+        "unfinished": ~_finished(found.data, lines, greek, rules) if rules.terminal else np.zeros(len(counted), dtype=np.bool_),
         "few-words": counted < rules.minimum_words,
     }
+
+
+def _finished(data: Bytes, lines: _Lines, greek: Array, rules: LineRules) -> Array:
+    finished = _LAST[data[lines.ends - 1]]
+    likely = np.flatnonzero(finished)
+    finished[likely] = reads(data, lines.ends[likely], _TERMINALS, before=True)
+    if greek.any():
+        asked = np.flatnonzero(np.repeat(greek, np.diff(lines.first)))
+        finished[asked] |= reads(data, lines.ends[asked], _GREEK, before=True)
+    trailing = reads(data, lines.ends, _ELLIPSES, before=True)
+    return np.asarray(finished | trailing if rules.ellipses else finished & ~trailing)
+
+
+def _unspaced(data: Bytes) -> Ints:
+    """Return where characters of scripts without spaces begin: in UTF-8 none does before E0, and in the whole of E2 only radicals do."""
+    places = np.flatnonzero((data >= 0xE0) & (data != 0xE2))
+    radicals = np.flatnonzero(data == 0xE2)
+    radicals = radicals[data[radicals + 1] >= 0xBA]
+    places = np.union1d(places, radicals) if len(radicals) else places
+    return np.asarray(places[(classes_at(data, places) & UNSPACED) > 0])
 
 
 def _joined(found: Words, lines: _Lines, kept: Ints) -> tuple[Bytes, Ints]:
@@ -158,10 +171,7 @@ def _joined(found: Words, lines: _Lines, kept: Ints) -> tuple[Bytes, Ints]:
 
 
 def _without_citations(texts: pl.Series) -> pl.Series:
-    marked = texts.str.contains("[", literal=True).fill_null(value=False)
-    if not marked.any():
-        return texts
-    return texts.zip_with(~marked, texts.str.replace_all(_CITATIONS, ""))
+    return where_needed(texts, texts.str.contains("[", literal=True), lambda marked: marked.str.replace_all(_CITATIONS, ""))[0]
 
 
 def _noticed(texts: pl.Series, languages: pl.Series | None, before: Ints, rules: LineRules) -> Array:

@@ -27,7 +27,7 @@ def publish(
 
     ``shards`` maps paths in the release to files that exist; they are linked (or copied, across filesystems), not moved.
     ``write_files(folder)`` writes everything else; ``manifest(files)`` builds the manifest from the descriptions of those files.
-    Every byte is read back and hashed; ``content`` also decodes the shards, for whoever has not held their rows against these hashes.
+    Every byte is read back and hashed before the folder appears; ``content`` also decodes the shards and computes the content digest anew.
     """
     building = target.parent / f".building-{target.name}"
     shutil.rmtree(building, ignore_errors=True)

@@ -98,6 +98,10 @@ def test_the_way_to_search_by_meaning_runs_with_a_constructed_model(tmp_path, sh
     tutorial.follow(DOCS / "how-to" / "search-by-meaning.md", tmp_path, shell)
 
 
+def test_the_way_to_prepare_text_runs(tmp_path, shell):
+    tutorial.follow(DOCS / "how-to" / "web-text.md", tmp_path, shell)
+
+
 def test_the_compliance_officers_tutorial_runs(lab, shell):
     (lab / ".datalab" / "keys").mkdir(parents=True)
     (lab / ".datalab" / "keys" / "pseudonyms").write_text("0123456789abcdef" * 2)

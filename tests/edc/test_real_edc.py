@@ -15,8 +15,8 @@ import time
 import pytest
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.protocols import PROTOCOLS
+from datalab_connectors.records import Records
 from datalab_connectors.sandbox import start, stop
-from datalab_connectors.simpl.records import Records
 
 from datalab.errors import NotFound, PolicyRefusal, SourceError
 from datalab.model.agreement import Intent

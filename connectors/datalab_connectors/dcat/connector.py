@@ -31,6 +31,7 @@ from datalab_connectors.dcat.sparql import SparqlSource
 from datalab_connectors.dcat.store import Store
 from datalab_connectors.grants import in_force
 from datalab_connectors.objects import object_of
+from datalab_connectors.ranking import best_first
 from datalab_connectors.standing import agree
 from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
@@ -85,9 +86,8 @@ class DcatConnector:
                 yield self._offer(raw)
             return
         self._ensure()
-        offers = (offer for raw in self._store.holding(words) if (offer := self._readable(raw)) and _rank(offer, words))
-        found = sorted(offers, key=lambda offer: -_rank(offer, words)) if words else offers
-        yield from itertools.islice(found, query.limit)
+        offers = (offer for raw in self._store.holding(words) if (offer := self._readable(raw)))
+        yield from itertools.islice(best_first(offers, words), query.limit)
 
     def offer(self, dataset_id: str) -> Offer:
         """Return one offer as the catalogue has it now, or had it no longer than ``max_age_hours`` ago."""
@@ -198,12 +198,3 @@ class DcatConnector:
         """Return the catalogue's token for addresses of the catalogue only: no credential goes to another host."""
         here, there = urlsplit(self._base()), urlsplit(url)
         return self._token() if (here.scheme, here.netloc) == (there.scheme, there.netloc) else ""
-
-
-def _rank(offer: Offer, words: list[str]) -> int:
-    """Return 0 unless every word occurs; words in the title count three times."""
-    title = f"{offer.dataset_id} {offer.title}".casefold()
-    whole = " ".join((title, offer.description, offer.holder, *offer.keywords, *offer.fitness.themes)).casefold()
-    if not all(word in whole for word in words):
-        return 0
-    return 1 + sum(3 if word in title else 1 for word in words)

@@ -25,10 +25,11 @@ from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dsp.callers import identity_token
 from datalab_connectors.dsp.consumer import Consumer, agreement_in
 from datalab_connectors.dsp.messages import message
-from datalab_connectors.dsp.reading import datasets_in, offer_in, rank
+from datalab_connectors.dsp.reading import datasets_in, offer_in
 from datalab_connectors.dsp.versions import Version, discover
 from datalab_connectors.grants import ended, granted, in_force
 from datalab_connectors.objects import landed_before, limit_of, object_of
+from datalab_connectors.ranking import best_first
 from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
 _MOST_PAGES = 10_000
@@ -61,10 +62,7 @@ class DspConnector:
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the offers that match all words, best first; without words, the whole catalogue."""
         words = query.text.casefold().split()
-        entries = self._offers()
-        if words:
-            entries = iter(sorted((offer for offer in entries if rank(offer, words)), key=lambda offer: -rank(offer, words)))
-        yield from itertools.islice(entries, max(0, query.limit))
+        yield from itertools.islice(best_first(self._offers(), words), max(0, query.limit))
 
     def offer(self, dataset_id: str) -> Offer:
         """Return one offer, from its entry in the catalogue."""

@@ -78,15 +78,6 @@ def columns_in(dataset: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def rank(offer: Offer, words: list[str]) -> int:
-    """Return 0 unless every word occurs; words in the title count three times."""
-    title = f"{offer.dataset_id} {offer.title}".casefold()
-    whole = " ".join((title, offer.description, offer.holder, *offer.keywords, *offer.languages)).casefold()
-    if not all(word in whole for word in words):
-        return 0
-    return sum(3 if word in title else 1 for word in words)
-
-
 def text(value: Any) -> str:
     """Return a text, whichever way its language was given; the first where there are several."""
     if isinstance(value, list):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import hashlib
 import itertools
 import json
 import logging
@@ -22,18 +21,19 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.tls import TLS_KEYS
-from datalab_connectors.dsp.reading import rank
 from datalab_connectors.edc.client import ManagementClient
 from datalab_connectors.edc.contracts import Contracts
 from datalab_connectors.edc.management import Management
 from datalab_connectors.edc.protocols import PROTOCOLS, candidates
 from datalab_connectors.edc.reading import offer_in, terms_of
-from datalab_connectors.edc.transfers import TYPES, Order, Transfers
+from datalab_connectors.edc.transfers import TYPES, EdcTransfers
 from datalab_connectors.grants import ended, granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.landing.bucket import open_bucket
+from datalab_connectors.landing.granted import GrantedClient
+from datalab_connectors.landing.transfers import Order
 from datalab_connectors.objects import landed_before, limit_of, object_of
-from datalab_connectors.simpl.bucket import open_bucket
-from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.ranking import best_first
+from datalab_connectors.records import Records
 from datalab_connectors.table import LOOPBACK, MAX_BYTES, Table
 
 log = logging.getLogger(__name__)
@@ -72,10 +72,7 @@ class EdcConnector:
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the offers that match all words, best first; one that cannot be read is left out and named in the log."""
         words = query.text.casefold().split()
-        entries = self._offers()
-        if words:
-            entries = iter(sorted((offer for offer in entries if rank(offer, words)), key=lambda offer: -rank(offer, words)))
-        return itertools.islice(entries, max(0, query.limit))
+        return itertools.islice(best_first(self._offers(), words), max(0, query.limit))
 
     def offer(self, dataset_id: str) -> Offer:
         """Return one offer, by the id of its asset."""
@@ -101,16 +98,10 @@ class EdcConnector:
         return [object_of(agreement, offer, wanted, landed)]
 
     def _bring(self, agreement: Agreement, offer: Offer, wanted: Distribution, landing: Landing, progress: Progress) -> Landed:
-        order = Order(
-            agreement=agreement.id,
-            dataset=offer.dataset_id,
-            wanted=wanted,
-            limit=limit_of(wanted, self._max_bytes),
-            record=hashlib.sha256(agreement.id.encode()).hexdigest(),
-        )
+        order = Order(agreement.id, offer.dataset_id, wanted, limit_of(wanted, self._max_bytes))
         transport = self._way(offer)
-        transfers = Transfers(self._management, self._transfers, self._patience)
-        with self._transfers.alone(order.record):
+        transfers = EdcTransfers(self._management, self._transfers, self._patience)
+        with transfers.alone(order):
             if transport == "push":
                 return transfers.push(order, self._door, landing, progress)
             if transport == "bucket":

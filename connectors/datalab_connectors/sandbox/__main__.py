@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import socket
 import sys
 from pathlib import Path
 
 from datalab.errors import DatalabError
-from datalab_connectors.sandbox.server import HOST, check_host, record
+from datalab_connectors.doorstep import HOST, Doorstep, listen
+from datalab_connectors.sandbox.server import check_host, record
 
 ALREADY_RUNNING = 3
 
@@ -56,7 +56,8 @@ def _serve(options: argparse.Namespace) -> int:
         print("a sandbox runs with this state already", file=sys.stderr)  # noqa: T201
         return ALREADY_RUNNING
     shelf = read_shelf(options.holdings or [OWN])
-    listener = _listen(options.host, options.port, any_port=options.any_port)
+    door = Doorstep(options.host, options.port)
+    listener = listen(door, "the sandbox's address", elsewhere=options.any_port, remedy="name another --port")
     here = f"http://{HOST}:{listener.getsockname()[1]}"
     base = options.address or here
     store = Store(state / "provider.sqlite")
@@ -80,20 +81,6 @@ def _serve(options: argparse.Namespace) -> int:
         client.close()
         store.close()
     return 0
-
-
-def _listen(host: str, port: int, *, any_port: bool) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        if not any_port:
-            listener.close()
-            raise DatalabError(f"port {port} is taken", next="name another --port") from None
-        listener.bind((host, 0))
-    listener.set_inheritable(True)
-    return listener
 
 
 if __name__ == "__main__":

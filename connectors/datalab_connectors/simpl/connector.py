@@ -22,18 +22,19 @@ from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.landing.bucket import open_bucket
+from datalab_connectors.landing.granted import GrantedClient
 from datalab_connectors.objects import landed_before, limit_of, object_of
-from datalab_connectors.simpl.bucket import open_bucket
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.catalogue import DIALECTS, Catalogue
-from datalab_connectors.simpl.client import GrantedClient, NodeClient
+from datalab_connectors.simpl.client import NodeClient
 from datalab_connectors.simpl.contracts import Contracts
 from datalab_connectors.simpl.credential import Description, read_description
 from datalab_connectors.simpl.documents import check_documents
 from datalab_connectors.simpl.node import Node, Paths
 from datalab_connectors.simpl.reading import offer_of
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.simpl.tokens import Provider, Wallet
-from datalab_connectors.simpl.transfers import METHODS, Order, Transfers
+from datalab_connectors.simpl.transfers import METHODS, NodeOrder, NodeTransfers
 from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
 log = logging.getLogger(__name__)
@@ -139,8 +140,9 @@ class SimplConnector:
         said = described.word("generalServiceProperties", "sharingMethodId")
         transport = self._transport or (_BY_METHOD.get(said, "bucket") if said else "push")
         method = said if said and _BY_METHOD.get(said, "bucket") == transport else METHODS[transport]
-        order = Order(
-            contract=agreement.id,
+        order = NodeOrder(
+            agreement=agreement.id,
+            dataset=agreement.dataset_id,
             endpoint=described.word("edcConnector", "providerEndpointURL"),
             method=method,
             template=self._table.text("template"),
@@ -148,7 +150,7 @@ class SimplConnector:
             wanted=wanted,
             limit=limit_of(wanted, self._max_bytes),
         )
-        transfers = Transfers(self._node, self._table.where, self._patience, self._limits())
+        transfers = NodeTransfers(self._node, self._table.where, self._patience, self._limits())
         if transport == "push":
             return transfers.push(order, self._door, landing, progress)
         if transport == "pull":

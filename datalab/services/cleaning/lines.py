@@ -20,6 +20,7 @@ from datalab.services.cleaning.reasons import first_reason
 class TextLines(MapStep):
     """Remove menus, headings, notices and other lines that are no sentences, by the line rules of C4; join what is left by line feeds.
 
+    Texts need their line breaks: `standardise.Text` keeps them with ``lines=True``, and makes line feeds of all kinds of them.
     Texts left with fewer than ``minimum_sentences`` fall: as ``no-text`` where there was none, ``no-lines-left`` where every line went, else
     ``few-sentences`` (a line counts as one sentence at least). ``language`` names the column with the ISO 639-1 code of each text: notices are known in
     the 24 official EU languages, without it in English only. ``removed`` names a new column for the number of lines removed (UInt32).

@@ -23,6 +23,8 @@ _SMALL = 16
 """Under a band key of so many different texts, all are compared with all."""
 _NEIGHBOURS = 8
 """Under a larger one, each with so many before it, in an order of the key's own: what is compared grows with the texts, not their square."""
+_PACKED = 1 << 24
+"""Different keys of a partition up to which one sort of plain numbers does. Above a billion rows there may be more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +117,25 @@ def _shared(key: Array) -> Array:
 
 def _twins(key: Array, seal: Array, places: Array) -> tuple[Array, Array]:
     """Return the places whose key and seal stood before, and for each of them the first place of these."""
-    order = places[np.argsort(_within(key[places], seal[places]), kind="stable")]
+    order = places[_sorted(key[places], seal[places])]
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (key[order[1:]] != key[order[:-1]]) | (seal[order[1:]] != seal[order[:-1]])
     first = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))] if len(order) else order
     return order[~new], first[~new]
 
 
-def _within(key: Array, number: Array) -> Array:
-    """Return numbers that sort by key (which ascends) and then by the upper 40 bits of ``number``; of 16 million keys at most."""
+def _sorted(key: Array, number: Array) -> Array:
+    """Return the order by key (which ascends) and then by the upper 40 bits of ``number``, of equals as they came."""
     run = np.zeros(len(key), dtype=np.uint64)
     run[1:] = np.cumsum(key[1:] != key[:-1])
-    return np.asarray((run << np.uint64(40)) | (number >> np.uint64(24)))
+    if len(run) and int(run[-1]) >= _PACKED:
+        return np.lexsort((number >> np.uint64(24), run))
+    return np.argsort((run << np.uint64(40)) | (number >> np.uint64(24)), kind="stable")
 
 
 def _neighbours(key: Array, seal: Array, places: Array) -> tuple[Array, Array]:
     """Return the pairs of ``places`` to compare: all under a small key, near ones in an order of its own under a large one."""
-    order = places[np.argsort(_within(key[places], mix(seal[places] ^ mix(key[places]))), kind="stable")]
+    order = places[_sorted(key[places], mix(seal[places] ^ mix(key[places])))]
     found = key[order]
     starts = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]])) if len(found) else np.zeros(0, dtype=np.int64)
     counts = np.diff(np.append(starts, len(found)))

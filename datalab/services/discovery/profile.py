@@ -18,6 +18,7 @@ SMALL_CELL = 10
 MOST_CATEGORIES = 64
 """Columns with more distinct values than this are described without categories."""
 _LONGEST_CATEGORY = 60
+_BEGINNING = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def _categories(series: pl.Series) -> dict[str, int] | None:
     """Count the values of a categorical column; None where it is not one."""
     if series.dtype.is_nested() or series.dtype.is_float() or series.dtype.is_temporal():
         return None
-    if series.drop_nulls().n_unique() > MOST_CATEGORIES:
+    # most columns that are not categorical show it in their first rows, and long texts are not read for it
+    if any(some.drop_nulls().n_unique() > MOST_CATEGORIES for some in (series.head(_BEGINNING), series)):
         return None
     values = series.drop_nulls().cast(pl.String)
     if not values.is_empty() and values.str.len_chars().max() > _LONGEST_CATEGORY:  # type: ignore[operator]

@@ -97,18 +97,23 @@ def _countries() -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     known = np.zeros(1 << 16, dtype=bool)
     for first in range(ord("A"), ord("Z") + 1):
         for second in range(ord("A"), ord("Z") + 1):
-            known[first << 8 | second] = _structure(chr(first) + chr(second)) is not None
+            known[first << 8 | second] = bool(_account(chr(first) + chr(second)))
     return known
+
+
+def _account(country: str) -> str:
+    """Return how a country's account numbers are built, as the registry of SWIFT writes it; "" where there are none."""
+    from stdnum import numdb
+
+    return str(numdb.get("iban").info(country)[0][1].get("bban", ""))
 
 
 @cache
 def _structure(country: str) -> re.Pattern[bytes] | None:
     """Return the pattern of a country's IBAN, with one optional separator between any two characters."""
-    from stdnum import numdb
-
-    properties = numdb.get("iban").info(country)[0][1]
-    if "bban" not in properties:
+    account = _account(country)
+    if not account:
         return None
-    parts = re.findall(r"([0-9]+)!([nac])", properties["bban"])
+    parts = re.findall(r"([0-9]+)!([nac])", account)
     kinds = ["[0-9]", "[0-9]", *(_CLASSES[kind] for size, kind in parts for _ in range(int(size)))]
     return re.compile((r"\b[A-Za-z]{2}" + "".join(r"[ .\-]?" + kind for kind in kinds) + r"\b").encode())

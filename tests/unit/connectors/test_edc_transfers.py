@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.protocols import PROTOCOLS
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.records import Records
 
 from datalab.errors import DatalabError, PolicyRefusal, ProtocolError, SettingsError, SourceError
 from datalab.model.offer import Query

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.dsp.session import Session
+from datalab_connectors.landing.point import LandingPoint
 from datalab_connectors.sandbox import start, stop
-from datalab_connectors.simpl.landing_point import LandingPoint
 
 from datalab.ports import listening
 from datalab.ports.landing import Landing

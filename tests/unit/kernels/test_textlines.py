@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 
 from datalab.kernels import words
 from datalab.kernels.notices import NOTICES
+from datalab.kernels.repetition import repetition
 from datalab.kernels.textlines import FAULTS, LineRules, filter_lines
+from datalab.kernels.textquality import repetition_reasons
 
 PROSE = "The committee agreed on Tuesday that it should be published."
 PIECES = st.sampled_from(
@@ -155,3 +159,16 @@ def test_notices_are_known_in_24_languages_and_fall_in_theirs():
     assert all(
         phrase == phrase.lower() == re.escape(phrase).replace("\\", "") for phrase in "|".join(NOTICES.values()).split("|")
     )
+
+
+def test_prose_of_24_languages_keeps_its_sentences():
+    data = os.environ.get("DATALAB_REFERENCE_DATA")
+    if not data:
+        pytest.skip("DATALAB_REFERENCE_DATA is not set: the UDHR texts are needed")
+    paths = sorted((Path(data) / "samples" / "udhr").glob("*.txt"))
+    texts, languages = pl.Series([path.read_text("utf-8") for path in paths]), pl.Series([path.stem for path in paths])
+    counts = filter_lines(texts, languages)[1]
+    assert len(paths) == 24
+    assert counts["kept"].min() >= 45  # thirty articles, of one to four sentences each
+    assert counts["policy-notice"].sum() == 0
+    assert repetition_reasons(repetition(texts)).null_count() == 24

@@ -4,80 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from datalab_connectors.files.connector import FilesConnector
 
-from datalab import Source
 from datalab.cli.main import main
 from datalab.errors import GateFailed, NotFound, PolicyRefusal, SettingsError, UsageError, VerificationFailed
-from datalab.lab import open_lab, stage
-from datalab.lab.acquire import acquire
 from datalab.lab.facts import territory_of
-from datalab.lab.locks import counted
 from datalab.lab.overrides import override, overrides, refused_terms, withdraw
 from datalab.lab.release import approve, evidence_of, reject
 from datalab.lab.retention import due, purge_expired
 from datalab.lab.run import run_pipeline
 from datalab.lab.stage import pull_release
 from datalab.model.settings import load_settings
-from datalab.policy import parse
 from datalab.policy.licences import licence, licence_rules
-from tests.unit.lab.workshop import APPROVER, TEXT, pipeline, write_lab
+from tests.unit.lab.own_files import OWN, use, when
+from tests.unit.lab.workshop import APPROVER
 
 STEWARD = "Sam Example, steward"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
 MOOD = {"leftOperand": "ex:mood", "operator": "eq", "rightOperand": "good"}
 MOOD_TERM = "left operand 'ex:mood' (ex:mood eq good)"
-OWN = pipeline(source=Source(dataset="own:visitors.csv"))
-
-
-class Holder(FilesConnector):
-    """Files whose holder wrote terms to them."""
-
-    terms: dict[str, object]
-
-    def offer(self, dataset_id):
-        text = json.dumps({"@type": "Offer", "@id": "urn:own", **self.terms})
-        return replace(super().offer(dataset_id), policy=parse(text))
-
-
-def when(left, operator, right):
-    return {"leftOperand": left, "operator": operator, "rightOperand": right}
-
-
-@pytest.fixture
-def own(tmp_path):
-    """A lab of its own files, opened under the terms that a test gives."""
-    root = tmp_path / "lab"
-    write_lab(root, "http://127.0.0.1:9")
-    (root / "visitors.csv").write_text(TEXT)
-    opened = []
-
-    def under(*, keep=True, **terms):
-        lab = open_lab(load_settings(root / "datalab.toml"))
-        holder = Holder(
-            "own", {"root": str(root), "attestation": "ours", "attested_by": "holder", "personal_data": False}, root
-        )
-        holder.terms = terms
-        lab._connectors["own"] = holder
-        if keep:
-            opened.append(lab)
-        return lab
-
-    yield under
-    for lab in opened:
-        lab.close()
-
-
-def use(*constraints, **more):
-    return [{"action": "use", **({"constraint": list(constraints)} if constraints else {}), **more}]
 
 
 def reasons(lab):
@@ -195,84 +143,6 @@ def test_no_setting_and_no_altered_ledger_makes_an_override(own, monkeypatch):
         database.execute("UPDATE event SET body = replace(body, ?, '2999') WHERE type = 'policy.overridden'", (TOMORROW[:4],))
     with pytest.raises(VerificationFailed):
         overrides(lab)
-
-
-def test_uses_are_counted_from_what_happened(own, tmp_path):
-    lab = own(permission=use(when("count", "lteq", "1")))
-    run_pipeline(OWN, lab=lab)
-    approve(lab, "visitors", actor=APPROVER)
-    pull_release(lab, "visitors@1", tmp_path / "one")
-    with pytest.raises(PolicyRefusal, match="number 2 of its kind"):
-        pull_release(lab, "visitors@1", tmp_path / "two")
-    with pytest.raises(PolicyRefusal, match="number 2 of its kind"):
-        run_pipeline(OWN, lab=lab)
-    with pytest.raises(PolicyRefusal):
-        pull_release(lab, "visitors@1", tmp_path / "three")
-    assert len(list(lab.ledger.events(type="release.pulled"))) == 1, "a refused act is no use"
-
-
-def pause(monkeypatch, place, name):
-    """Hold whoever comes first for a moment between the decision and the use, so that the other one overtakes him if he can."""
-    first, real = threading.Event(), getattr(place, name)
-
-    def paused(*arguments, **more):
-        if not first.is_set():
-            first.set()
-            time.sleep(0.3)
-        return real(*arguments, **more)
-
-    monkeypatch.setattr(place, name, paused)
-
-
-def at_once(own, terms, *acts):
-    """Do all acts at the same time, each in a lab of its own; return what came of each."""
-
-    def one(act):
-        with own(keep=False, **terms) as lab:
-            try:
-                return act(lab)
-            except PolicyRefusal as refusal:
-                return refusal
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(one, acts))
-
-
-def test_of_two_pulls_at_once_one_takes_the_last_use(own, tmp_path, monkeypatch):
-    terms = {"permission": use(when("count", "lteq", "1"))}
-    lab = own(**terms)
-    run_pipeline(OWN, lab=lab)
-    approve(lab, "visitors", actor=APPROVER)
-    pause(monkeypatch, stage, "pull")
-    came = at_once(own, terms, *(lambda lab, to=to: pull_release(lab, "visitors@1", tmp_path / to) for to in ("one", "two")))
-    assert sorted(isinstance(one, PolicyRefusal) for one in came) == [False, True], came
-    assert len(list(lab.ledger.events(type="release.pulled"))) == 1
-    assert sum((tmp_path / to / "visitors" / "1").exists() for to in ("one", "two")) == 1
-
-
-def test_of_two_runs_at_once_one_takes_the_last_use(own, monkeypatch):
-    terms = {"permission": use(when("count", "lteq", "1"))}
-    pause(monkeypatch, Holder, "negotiate")
-    came = at_once(own, terms, *([lambda lab: acquire(lab, OWN, lambda *_: None)] * 2))
-    assert sorted(isinstance(one, PolicyRefusal) for one in came) == [False, True], came
-
-
-def test_who_is_refused_or_fails_leaves_the_use_to_the_next(own, tmp_path, monkeypatch):
-    terms = {"permission": use(when("count", "lteq", "1"))}
-    lab = own(**terms)
-    run_pipeline(OWN, lab=lab)
-    approve(lab, "visitors", actor=APPROVER)
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(stage, "pull", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
-        pull_release(lab, "visitors@1", tmp_path / "one")
-    pull_release(lab, "visitors@1", tmp_path / "two")
-
-
-def test_terms_that_count_nothing_make_nobody_wait(own):
-    lab = own(permission=use())
-    policy = lab.connector("own").offer("visitors.csv").policy
-    with counted(lab, [policy]), counted(lab, [policy]):
-        assert not (lab.home / "locks").exists()
 
 
 def test_the_place_of_the_target_counts_and_not_that_of_the_caller(own, tmp_path):

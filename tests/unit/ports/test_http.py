@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from datalab.errors import ProtocolError, SourceError
+from datalab.ports.documents import DocumentClient
 from datalab.ports.http import HttpClient, HttpRefused, Limits
 from datalab.ports.landing import Landing
 from datalab.ports.reach import Reach
@@ -235,6 +236,16 @@ def test_no_credential_is_ever_shown(server, client):
     assert "•••" in str(caught.value)
     assert caught.value.status == 404
     assert caught.value.__cause__ is None
+
+
+def test_a_document_that_is_refused_is_told_in_the_peers_words_and_one_too_long_is_none(server):
+    with DocumentClient(Reach(loopback=True), FAST) as client:
+        with pytest.raises(HttpRefused, match="•••") as caught:
+            client.read(at(server, "error") + f"?token={TOKEN}", token=TOKEN)
+        assert TOKEN not in str(caught.value)
+        assert client.read(at(server, "ok")).data == b'{"a": 1}'
+        with pytest.raises(ProtocolError, match="longer than 7 bytes"):
+            client.read(at(server, "ok"), limit=7)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from datalab.errors import SchemaError, UsageError
 from datalab.model.step import IDENTITY, OTHER, KeyedStep, Keys, PairStep
 from datalab.services import cleaning as clean
+from datalab.services.cleaning import nearduplicates
 
 Verdicts = list[tuple[int, int, str]]
 
@@ -291,3 +293,12 @@ def test_wrong_parameters_are_refused():
             clean.NearDuplicates("t", threshold=threshold)
     with pytest.raises(SchemaError):
         clean.NearDuplicates("t").bind(pl.Schema({"t": pl.Int64}))
+
+
+def test_more_keys_than_fit_into_one_number_are_sorted_alike(monkeypatch):
+    rng = np.random.default_rng(7)
+    key, number = np.sort(rng.integers(0, 400, 2_000, dtype=np.uint64)), rng.integers(0, 2**64, 2_000, dtype=np.uint64)
+    number[::3] = number[0]  # equal ones keep their order
+    packed = nearduplicates._sorted(key, number)
+    monkeypatch.setattr(nearduplicates, "_PACKED", 16)
+    assert (nearduplicates._sorted(key, number) == packed).all()

@@ -69,7 +69,7 @@ class S3Bucket:
             with contextlib.suppress(NotFound):
                 return store.head(self._set.bucket, key)
         raise SourceError(
-            "the node says that the transfer is completed, and nothing is in the bucket",
+            "the transfer is said to be completed, and nothing is in the bucket",
             where=f"{self._set.bucket}/{self._set.prefix}",
             next="check that the template's endpoint and bucket are this one",
         )
