@@ -142,9 +142,10 @@ def lock(rest: list[str]) -> int:
         raise Stop("lock needs uv on PATH (https://docs.astral.sh/uv); nothing else does")
     compile_ = [uv, "pip", "compile", "--universal", "--python-version", f"{OLDEST[0]}.{OLDEST[1]}", "--generate-hashes"]
     compile_ += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet", *rest]
+    lab = ["pyproject.toml", "--extra", "all"]
     wanted = (
-        ("lab", ["pyproject.toml", "--extra", "all"]),
-        ("dev", ["pyproject.toml", "--extra", "all", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
+        ("lab", lab),
+        ("dev", [*lab, "--extra", "embeddings", "--group", "dev", "--constraints", REQUIREMENTS / "lab.txt"]),
         ("build", ["--group", "build", "--constraints", REQUIREMENTS / "dev.txt"]),
         ("peers", ["--group", "peers"]),
     )

@@ -41,7 +41,10 @@ def command(
     words: tuple[str, ...], catalogue: tuple[str, ...], pipeline: str, limit: int, timeout: float, as_json: bool, format_: tuple[str, ...],
     **facets: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Search the configured catalogues for WORDS (all offers without words): what is there, from whom, under which terms."""
+    """Search the configured catalogues for WORDS (all offers without words): what is there, from whom, under which terms.
+
+    Where datalab.toml names a model ([discovery] model), datasets are found that say it in other words, too.
+    """
     from datalab.lab import open_lab
     from datalab.lab.acquire import intent_of
     from datalab.lab.discover import discover
@@ -61,6 +64,8 @@ def command(
 def hit_as_json(hit: Hit) -> dict[str, Any]:
     """Return a hit as plain JSON."""
     body = {**offer_as_json(hit.offer), "score": hit.score, "also": list(hit.also)}
+    if hit.by:
+        body |= {"found_by": list(hit.by), "similarity": hit.similarity}
     return {**body, "decision": hit.decision.as_json()} if hit.decision else body
 
 
@@ -110,6 +115,8 @@ def _show(found: Discovery, intent: Intent | None) -> None:
         offer = hit.offer
         echo(f"\n{offer.dataset}\n  {offer.title}\n  from {offer.holder or NOBODY}, licence {offer.licence or 'not stated'}")
         echo(f"  {in_a_line(offer)}")
+        if hit.by == ("meaning",):
+            echo(f"  found by its meaning: it does not hold all the words (similarity {hit.similarity:.2f})")
         echo(f"  personal data: {'yes' if offer.personal_data else 'no'}")
         for sentence in in_words(offer.policy):
             echo(f"  - {sentence}")

@@ -25,6 +25,7 @@ _PARTS = {
     "sdv": "sdv",
     "apache_beam": "beam",
     "dagster": "dagster",
+    "tokenizers": "embeddings",
 }
 _ROOM = 5 << 30
 
@@ -60,6 +61,7 @@ def _findings() -> Iterator[Finding]:
         "pipelines": _pipelines,
         "secrets": _secrets,
         "connectors": _connectors,
+        "search by meaning": _meaning,
     }
     for what, check in checks.items():
         try:
@@ -102,3 +104,11 @@ def _connectors(settings: Settings) -> str:
 
     with open_lab(settings) as lab:
         return ", ".join(f"{name} ({type(lab.connector(name)).__name__})" for name in settings.connectors) or "none"
+
+
+def _meaning(settings: Settings) -> str:
+    from datalab.services.discovery import open_model
+
+    if settings.discovery_model is None:
+        return "not set up: datalab discover looks for words"
+    return f"{open_model(settings.path(settings.discovery_model), {}).dimensions} dimensions, {settings.discovery_model}"

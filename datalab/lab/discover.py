@@ -1,4 +1,7 @@
-"""Discover: one query over the configured catalogues, and a bounded look at a dataset under its terms."""
+"""Discover: one query over the configured catalogues, and a bounded look at a dataset under its terms.
+
+Where the lab has a model for it (``[discovery] model``), datasets are found by their meaning as well as by their words.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from datalab.model.offer import Offer, Query
 from datalab.model.pipeline import Pipeline
 from datalab.policy import decide_acquisition
 from datalab.ports.connector import Change, Connector, Harvest, Harvester
-from datalab.services.discovery import Found, Index, Profile, Wanted, merge_profiles, profile_batch, together
+from datalab.services.discovery import Found, Index, Model, Profile, Wanted, fuse, merge_profiles, profile_batch, together
 
 INDEX = "catalogues.sqlite"
 """The index of all catalogues of which a copy is kept, in the lab's home."""
@@ -31,12 +34,18 @@ _BATCH = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A dataset on offer. ``also`` names the same dataset in other catalogues; ``decision`` previews what the terms say to an intent."""
+    """A dataset on offer. ``also`` names the same dataset in other catalogues; ``decision`` previews what the terms say to an intent.
+
+    Where a model took part, ``by`` says why it was found (``words``, ``meaning``; ``catalogue``: by its catalogue's own search), and
+    ``similarity`` how near its meaning is (cosine; 0 where it is not near).
+    """
 
     offer: Offer
     score: float
     also: tuple[str, ...] = ()
     decision: Decision | None = None
+    by: tuple[str, ...] = ()
+    similarity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +90,37 @@ def discover(
         if silent and len(silent) == len(asked) and not copies:
             raise SourceError("no catalogue answered", where=", ".join(asked), next="datalab doctor says more")
         within = replace(wanted, facets={**wanted.facets, "catalogue": copies}, limit=wanted.limit * 3)
-        found: list[tuple[Found, Offer | None]] = [(hit, None) for hit in index.search(within)] if copies else []
-        found += [(hit, offer) for hit, offer in _visitors(visiting, live, wanted)]
-        found.sort(key=lambda item: -item[0].score)
-        facets = index.facets(within) if copies else visiting.facets(replace(wanted, text=""))
-        groups = together([((hit, offer), hit.catalogue, hit.names) for hit, offer in found])[: max(0, wanted.limit)]
-        others = {hit: index.others(hit) for (hit, _), *_ in groups}
+        offers = {(offer.connector, offer.dataset_id): offer for offer in live}
+        ranked = [*(index.search(within) if copies else ()), *_visitors(visiting, live, wanted)]
+        ranked.sort(key=lambda hit: -hit.score)
+        near: list[Found] = []
+        model = _model(lab, index) if wanted.text.strip() else None
+        if model is not None:
+            least = lab.settings.discovery_similarity
+            index.learn(model, face.progress)
+            near = index.near(within, model, least=least) if copies else []
+            visiting.learn(model, face.progress)
+            visitors = visiting.near(replace(wanted, limit=len(live)), model, least=least)
+            ranked = fuse(ranked, sorted((*near, *visitors), key=lambda hit: -hit.score))
+        facets = index.facets(within, near=near) if copies else visiting.facets(replace(wanted, text=""))
+        groups = together([(hit, hit.catalogue, hit.names) for hit in ranked])[: max(0, wanted.limit)]
+        others = {hit: index.others(hit) for hit, *_ in groups}
     hits = []
-    for (first, offer), *rest in groups:
-        chosen = offer or _listed(asked[first.catalogue].connector, first.dataset)
+    for first, *rest in groups:
+        chosen = offers.get((first.catalogue, first.dataset)) or _listed(asked[first.catalogue].connector, first.dataset)
         if chosen is not None:
-            also = [(hit.catalogue, hit.dataset) for hit, _ in rest] + others[first]
+            also = [(hit.catalogue, hit.dataset) for hit in rest] + others[first]
             said = tuple(dict.fromkeys(f"{catalogue}:{name}" for catalogue, name in also))
-            hits.append(Hit(chosen, first.score, said, preview(lab, chosen, intent) if intent else None))
+            by = tuple(dict.fromkeys(way for hit in (first, *rest) for way in hit.by)) if model else ()
+            decision = preview(lab, chosen, intent) if intent else None
+            hits.append(Hit(chosen, first.score, said, decision, by, first.similarity))
     return Discovery(tuple(hits), facets, silent)
 
 
 def refresh(lab: Lab, names: Sequence[str] = (), *, face: Face) -> dict[str, Harvest | str]:
     """Harvest the catalogues of which a copy is kept (or those named) and take them into the index; a failure is told, not raised."""
     done: dict[str, Harvest | str] = {}
+    taken = False
     with closing(Index(lab.home / INDEX)) as index:
         for name in [_known(lab, name) for name in names] or list(lab.settings.connectors):
             try:
@@ -110,8 +131,11 @@ def refresh(lab: Lab, names: Sequence[str] = (), *, face: Face) -> dict[str, Har
                     continue
                 done[name] = harvester.harvest(face.progress)
                 _take_in(index, harvester, face)
+                taken = True
             except (SourceError, StorageFailed) as error:
                 done[name] = str(error)
+        if taken and (model := _model(lab, index)) is not None:
+            index.learn(model, face.progress)
     return done
 
 
@@ -171,17 +195,21 @@ def _take_in(index: Index, harvester: Harvester, face: Face) -> None:
         index.take_in(harvester.name, copy, harvester.changes(number if known == copy else 0), ended)
 
 
-def _visitors(index: Index, offers: Sequence[Offer], wanted: Wanted) -> Iterator[tuple[Found, Offer]]:
+def _visitors(index: Index, offers: Sequence[Offer], wanted: Wanted) -> Iterator[Found]:
     """Yield the offers of catalogues that were asked just now, ranked as those of the index are, within the facets."""
-    by_name = {(offer.connector, offer.dataset_id): offer for offer in offers}
     for name in dict.fromkeys(offer.connector for offer in offers):
         changes = (Change(number, offer.dataset_id, offer) for number, offer in enumerate(offers, 1) if offer.connector == name)
         index.take_in(name, "now", changes)
     ranked = {(hit.catalogue, hit.dataset): hit for hit in index.search(replace(wanted, limit=len(offers)))}
     for hit in index.search(replace(wanted, text="", limit=len(offers))):
-        place = (hit.catalogue, hit.dataset)
         # What the catalogue's own search found and ours does not is a hit all the same, at half the weight.
-        yield ranked.get(place, replace(hit, score=hit.score / 2)), by_name[place]
+        yield ranked.get((hit.catalogue, hit.dataset), replace(hit, score=hit.score / 2, by=("catalogue",)))
+
+
+def _model(lab: Lab, index: Index) -> Model | None:
+    """Return the lab's model for searching by meaning; None where the settings name none."""
+    folder = lab.settings.discovery_model
+    return None if folder is None else index.model(lab.settings.path(folder))
 
 
 def _listed(connector: Connector, name: str) -> Offer | None:

@@ -18,6 +18,7 @@ _SECTIONS = {
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
     "publish": {"listen", "address", "consumers"},
+    "discovery": {"model", "similarity"},
     "connectors": None,
     "secrets": None,
     "groups": None,
@@ -32,6 +33,7 @@ _KINDS: Mapping[str, type] = {
     "connectors": dict,
     "publish.consumers": dict,
     "sdv.accept_busl": bool,
+    "discovery.similarity": float,
     "groups": list,
     "accept": list,
     "places": dict,
@@ -41,6 +43,7 @@ _LISTS = ("groups", "accept")
 _WORDS = {
     str: "text in quotes",
     int: "a whole number",
+    float: "a number with a decimal point",
     bool: "true or false",
     dict: "a section of its own",
     list: "a list of texts",
@@ -90,6 +93,10 @@ class Settings:
     """As others reach it, for example ``https://lab.example/dsp``; "" means as it listens."""
     publish_consumers: Mapping[str, str] = field(default_factory=dict)
     """Who may ask for what is published: participants, each with the name of the secret that its requests are signed with."""
+    discovery_model: Path | None = None
+    """A folder with a static model (Model2Vec's format) by which `datalab discover` finds datasets in other words; None means words only."""
+    discovery_similarity: float = 0.2
+    """How near (cosine, 0 to 1) a dataset's meaning must be to what is looked for."""
     connectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -154,12 +161,12 @@ def load_settings(path: Path) -> Settings:
         if _SECTIONS[section] is None or section == "accept":
             values[section] = table
         else:
-            prefix = f"{section}_" if section in {"ledger", "publish", "sdv"} else ""
+            prefix = f"{section}_" if section in {"ledger", "publish", "sdv", "discovery"} else ""
             values |= {prefix + key: value for key, value in table.items()}
     values |= {
         section: {name: tuple(items) for name, items in values[section].items()} for section in _LISTS if section in values
     }
-    for key in ("home", "pipelines", "expectations"):
+    for key in ("home", "pipelines", "expectations", "discovery_model"):
         if key in values:
             values[key] = Path(values[key])
     if "kind" in values:
@@ -187,6 +194,12 @@ def _check_section(section: str, table: object, path: Path) -> None:
 def _check_inside(section: str, key: str, value: Any, path: Path) -> None:
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         raise SettingsError(f"{key!r} must be {_WORDS[list]}", where=f"{path}, [{section}]")
+    if (section, value) == ("discovery", ""):
+        raise SettingsError(
+            f"{key!r} is empty", where=f"{path}, [{section}]", next="name the model's folder, or remove the line"
+        )
+    if isinstance(value, float) and not 0 <= value <= 1:
+        raise SettingsError(f"{key!r} must lie between 0 and 1", where=f"{path}, [{section}]")
     if section != "places":
         return
     if set(value) != {"path", "territory"} or not all(isinstance(item, str) and item for item in value.values()):

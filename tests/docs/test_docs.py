@@ -15,6 +15,7 @@ import pytest
 
 import datalab
 from datalab.cli.main import COMMANDS
+from tests.unit.services.meaning_models import write_model
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -90,6 +91,11 @@ def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
 )
 def test_the_ways_to_connect_run(tmp_path, shell, page):
     tutorial.follow(DOCS / "how-to" / page, tmp_path, shell)
+
+
+def test_the_way_to_search_by_meaning_runs_with_a_constructed_model(tmp_path, shell):
+    write_model(tmp_path / "models" / "potion-multilingual-128M")
+    tutorial.follow(DOCS / "how-to" / "search-by-meaning.md", tmp_path, shell)
 
 
 def test_the_way_to_prepare_text_runs(tmp_path, shell):

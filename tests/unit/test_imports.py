@@ -16,6 +16,10 @@ DOORS = {
     "presidio_analyzer": {"datalab.services.scrubbing.presidio"},
     "sdv": {"datalab.services.synthesis.sdv"},
     "apache_beam": {"datalab.engine.beam.parts", "datalab.engine.beam.worker_pool", "datalab.engine.beam.workers"},
+    "model2vec": set(),
+    "tokenizers": {"datalab.services.discovery.embedding"},
+    "safetensors": {"datalab.services.discovery.embedding"},
+    "huggingface_hub": set(),
     # What these libraries take or what an AI developer asks for is a pandas frame.
     "pandas": {"datalab.quality.gx", "datalab.services.synthesis.sdv", "datalab.staging.reader"},
 }

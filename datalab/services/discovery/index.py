@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from datalab.model.offer import Offer
 from datalab.ports.connector import Change
 from datalab.ports.database import told, undo
+from datalab.services.discovery import vectors
+from datalab.services.discovery.embedding import Examined, Model, open_model
 from datalab.services.discovery.naming import names_of
 
 FACETS = ("catalogue", "theme", "format", "licence", "publisher", "language", "access")
@@ -39,6 +43,8 @@ _FRESHNESS, _QUALITY = 0.15, 0.15
 """Shares of the score; the rest is the text's."""
 _HALF_LIFE_DAYS = 730.0
 _BATCH = 1000
+_BY_MEANING_ALONE = 20
+"""How many datasets that lack the words a search shows for their meaning: behind the nearest stands whatever is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A dataset that was found. ``score`` (0 to 1) weighs text, freshness and quality; ``names`` are what it is called anywhere."""
+    """A dataset that was found. ``score`` (0 to 1) weighs text, freshness and quality; ``names`` are what it is called anywhere.
+
+    ``by`` says why it was found: its ``words``, its ``meaning``; ``similarity`` (a cosine) is that of the meanings, 0 where none is known.
+    """
 
     catalogue: str
     dataset: str
     score: float
     names: frozenset[str] = frozenset()
+    by: tuple[str, ...] = ()
+    similarity: float = 0.0
 
 
 class Index:
@@ -70,7 +81,8 @@ class Index:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute("PRAGMA cache_size = -65536")
-            self._database.executescript(_SCHEMA)
+            self._database.executescript(_SCHEMA + vectors.SCHEMA)
+        self._nearest = vectors.Nearest(self._database)
 
     def close(self) -> None:
         """Close the file."""
@@ -129,16 +141,73 @@ class Index:
             )
             scored = scored[: max(0, wanted.limit)]
             names = self._names([row[0] for _, row in scored])
-        return [Found(row[1], row[2], round(score, 4), names.get(row[0], frozenset())) for score, row in scored]
+        by = () if match is None else ("words",)
+        return [Found(row[1], row[2], round(score, 4), names.get(row[0], frozenset()), by) for score, row in scored]
 
-    def facets(self, wanted: Wanted, *, most: int = 12) -> dict[str, list[tuple[str, int]]]:
-        """Return for every facet its most frequent values among all that matches, with the number of datasets."""
+    def model(self, folder: Path) -> Model:
+        """Open the model in ``folder`` (`open_model`); the index remembers that it looked through these files."""
+        with self._told():
+            rows = self._database.execute("SELECT mark, digest, unknown FROM examined")
+            known = {mark: Examined(digest, unknown) for mark, digest, unknown in rows}
+            model = open_model(folder, examined := known.copy())
+            if new := [(mark, *one) for mark, one in examined.items() if mark not in known]:
+                self._database.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?, ?)", new)
+        return model
+
+    def learn(self, model: Model, progress: vectors.Progress = lambda *_: None) -> int:
+        """Read what the datasets mean, those that are new, changed or known by another model only; return how many texts were read.
+
+        ``progress`` is called where that takes more than two seconds.
+        """
+        with self._told():
+            return vectors.learn(self._database, model, self._transaction, progress)
+
+    def near(self, wanted: Wanted, model: Model, *, least: float) -> list[Found]:
+        """Return the datasets within the facets whose meaning is at least ``least`` near to the text, nearest first, scored by it.
+
+        Those that hold the words too come as far as the limit; of those that do not, the twenty nearest.
+        """
+        match = _match(wanted.text)
+        if match is None:
+            return []
+        where, values = _conditions(wanted.facets)
+        with self._told():
+            asked = self._database.execute(f"SELECT id FROM listing WHERE true{where}", values) if where else None  # noqa: S608
+            among = None if asked is None else np.fromiter((row[0] for row in asked), np.int64)
+            worded = {row[0] for row in self._database.execute("SELECT rowid FROM words WHERE words MATCH ?", (match,))}
+            chosen, alone = dict[int, float](), 0
+            for listing, similarity in self._nearest.to(wanted.text, model, among, least):
+                alone += listing not in worded
+                if len(chosen) >= wanted.limit:
+                    break
+                if listing in worded or alone <= _BY_MEANING_ALONE:
+                    chosen[listing] = similarity
+            listed = "SELECT id, catalogue, dataset FROM listing WHERE id IN (SELECT value FROM json_each(?))"
+            rows = {row[0]: row[1:] for row in self._database.execute(listed, (json.dumps(list(chosen)),))}
+            names = self._names(list(chosen))
+        found = []
+        for listing, similarity in chosen.items():
+            if listing in rows:
+                by = ("words", "meaning") if listing in worded else ("meaning",)
+                nearness, (catalogue, dataset) = round(similarity, 4), rows[listing]
+                found.append(Found(catalogue, dataset, nearness, names.get(listing, frozenset()), by, nearness))
+        return found
+
+    def facets(self, wanted: Wanted, *, most: int = 12, near: Sequence[Found] = ()) -> dict[str, list[tuple[str, int]]]:
+        """Return for every facet its most frequent values among all that matches, or is ``near``, with the number of datasets."""
         where, values = _conditions(wanted.facets)
         match = _match(wanted.text)
         chosen = f"SELECT id FROM listing WHERE true{where}"  # noqa: S608
         if match is not None:
-            chosen += " AND id IN (SELECT rowid FROM words WHERE words MATCH ?)"
+            chosen += " AND id IN (SELECT rowid FROM words WHERE words MATCH ?"
             values = [*values, match]
+            if near:
+                chosen += (
+                    " UNION SELECT listing.id FROM json_each(?) JOIN listing "
+                    "ON catalogue = json_extract(value, '$[0]') AND dataset = json_extract(value, '$[1]')"
+                )
+                values.append(json.dumps([(one.catalogue, one.dataset) for one in near]))
+            chosen += ")"
         counted: dict[str, list[tuple[str, int]]] = {kind: [] for kind in FACETS}
         asked = (
             f"SELECT kind, min(shown), count(*) AS datasets FROM facet WHERE listing IN ({chosen}) "  # noqa: S608
@@ -201,7 +270,13 @@ class Index:
     def _remove(self, rows: Sequence[int]) -> None:
         if rows:
             ids = json.dumps(list(rows))
-            for table, column in (("words", "rowid"), ("facet", "listing"), ("name", "listing"), ("listing", "id")):
+            for table, column in (
+                ("words", "rowid"),
+                ("meaning", "listing"),
+                ("facet", "listing"),
+                ("name", "listing"),
+                ("listing", "id"),
+            ):
                 self._database.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))  # noqa: S608
 
     def _names(self, rows: Sequence[int]) -> dict[int, frozenset[str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 
 import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.files import FilesConnector
 
-from datalab.errors import NotFound, SourceError
+from datalab.errors import NotFound, SettingsError, SourceError
 from datalab.lab import open_lab
 from datalab.lab.discover import catalogue_states, discover, refresh
 from datalab.lab.watch import Silent
@@ -16,6 +18,7 @@ from datalab.model.agreement import Intent
 from datalab.model.settings import Settings
 from datalab.services.discovery import Wanted
 from tests.unit.connectors.dcat_worlds import dataset, turtle
+from tests.unit.services.meaning_models import write_model
 
 RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "count", territory="LU")
 SELLING = Intent("https://w3id.org/dpv#CommercialPurpose", "sell", territory="LU", commercial=True)
@@ -158,3 +161,91 @@ def test_a_sample_of_a_dataset_is_profiled_where_its_licence_permits_it(lab, tmp
             profile_source(lab, pipeline("CommercialPurpose"), rows=20, face=Silent())
     kinds = [event.body["kind"] for event in lab.ledger.events() if event.type == "agreement.concluded"]
     assert kinds == ["licence"]
+
+
+# --- by meaning: with a model that is constructed, so that words of one idea lie near each other ---
+
+
+class Answering(FilesConnector):
+    """A catalogue that answers any question with all that it has."""
+
+    def search(self, query):
+        return super().search(dataclasses.replace(query, text=""))
+
+
+@pytest.fixture
+def knowing(lab, tmp_path):
+    """The lab with a model, bicycles in a copied catalogue and in one that is asked each time."""
+    write_model(tmp_path / "models" / "small")
+    (tmp_path / "city.ttl").write_text(
+        turtle(
+            dataset("counts", title="Bicycle counts"),
+            dataset("census", title="Cyclist traffic census"),
+            dataset("velos", title="Comptages de vélos", licence="<https://creativecommons.org/licenses/by-nc/4.0/>"),
+            dataset("stays", title="Hospital stays"),
+        )
+    )
+    (tmp_path / "own" / "cyclists.csv").write_text("a\n1\n")
+    (tmp_path / "own" / "boats.csv").write_text("a\n1\n")
+    lab._connectors["own"] = Answering("own", {"root": str(tmp_path / "own")}, tmp_path / "state")
+    lab.settings = dataclasses.replace(lab.settings, discovery_model=Path("models/small"), discovery_similarity=0.3)
+    return lab
+
+
+def ways(found):
+    return {hit.offer.dataset.rpartition("/")[2]: hit.by for hit in found.hits}
+
+
+def test_without_a_model_nothing_says_why_and_other_words_are_not_found(knowing):
+    knowing.settings = dataclasses.replace(knowing.settings, discovery_model=None)
+    found = discover(knowing, Wanted("bicycle counts"), face=Silent(), catalogues=["city", "country"])
+    assert ways(found) == {"counts": ()}
+    assert all(hit.similarity == 0 for hit in found.hits)
+
+
+def test_other_words_are_found_in_copies_and_among_what_was_answered(knowing):
+    found = discover(knowing, Wanted("bicycle counts"), face=Silent())
+    assert hits(found)[0] == "city:https://data.example/counts"
+    assert ways(found) == {
+        "counts": ("words", "meaning"),
+        "census": ("meaning",),
+        "velos": ("meaning",),
+        "own:cyclists.csv": ("catalogue", "meaning"),
+        "own:boats.csv": ("catalogue",),
+        "own:trains.csv": ("catalogue",),
+        "closed": ("meaning",),  # its title is "Counts closed"
+    }
+    scores = [hit.score for hit in found.hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_filters_bind_what_is_found_by_meaning(knowing):
+    wanted = Wanted("bicycle counts", {"licence": ["CC-BY-NC-4.0"]})
+    found = discover(knowing, wanted, face=Silent())
+    assert ways(found) == {"velos": ("meaning",)}
+    assert dict(found.facets["licence"]) == {"CC-BY-NC-4.0": 1}
+    assert ways(discover(knowing, Wanted("bicycle"), face=Silent(), catalogues=["country"])) == {}
+    assert len(discover(knowing, Wanted("bicycle counts", limit=2), face=Silent()).hits) == 2
+
+
+def test_a_search_without_words_needs_no_model(knowing, tmp_path):
+    (tmp_path / "models" / "small" / "model.safetensors").unlink()
+    assert discover(knowing, Wanted(), face=Silent()).hits
+    with pytest.raises(SettingsError, match=r"no file model\.safetensors"):
+        discover(knowing, Wanted("bicycle"), face=Silent())
+
+
+def test_a_refresh_reads_what_is_new(knowing, tmp_path):
+    refresh(knowing, face=Silent())
+    (tmp_path / "city.ttl").write_text(turtle(dataset("rue", title="Forest")))
+    refresh(knowing, ["city"], face=Silent())
+    assert ways(discover(knowing, Wanted("arbres"), face=Silent(), catalogues=["city"])) == {"rue": ("meaning",)}
+    assert ways(discover(knowing, Wanted("cyclists"), face=Silent(), catalogues=["city"])) == {}
+
+
+def test_a_model_that_comes_later_reads_what_is_there(knowing):
+    with_model = knowing.settings
+    knowing.settings = dataclasses.replace(with_model, discovery_model=None)
+    refresh(knowing, face=Silent())
+    knowing.settings = with_model
+    assert "velos" in ways(discover(knowing, Wanted("bicycle"), face=Silent()))

@@ -29,6 +29,13 @@ def test_all_sections_are_read(tmp_path: Path) -> None:
     assert (settings.territory, settings.workers, settings.ledger_url) == ("DE", 3, "sqlite:///x")
     assert settings.sdv_accept_busl
     assert settings.connectors == {"box": {"kind": "sandbox"}}
+    assert settings.discovery_model is None
+
+
+def test_a_model_for_discovery_is_a_folder_beside_the_settings(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, '[discovery]\nmodel = "models/small"\nsimilarity = 0.3\n'))
+    assert settings.path(settings.discovery_model) == tmp_path / "models" / "small"
+    assert settings.discovery_similarity == 0.3
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,11 @@ def test_a_misspelt_setting_is_an_error_with_a_hint(tmp_path: Path, text: str, m
         ("[engine]\nworkers = true\n", "'workers' must be a whole number"),
         ("[lab]\nhome = 5\n", "'home' must be text in quotes"),
         ("[sdv]\naccept_busl = 1\n", "'accept_busl' must be true or false"),
+        ("[discovery]\nmodel = 5\n", "'model' must be text in quotes"),
+        ('[discovery]\nmodel = ""\n', "'model' is empty"),
+        ('[discovery]\nsimilarity = "high"\n', "'similarity' must be a number with a decimal point"),
+        ("[discovery]\nsimilarity = 1.5\n", "'similarity' must lie between 0 and 1"),
+        ("[discovery]\nsimilarity = nan\n", "'similarity' must lie between 0 and 1"),
         ("[connectors]\nbox = 1\n", "'box' must be a section of its own"),
         ("[secrets]\nkey = 12345678\n", "'key' must be text in quotes"),
         ("[lab\n", "not valid TOML"),
