@@ -23,6 +23,8 @@ GOALS = (
     Goal("kernel-white-space", r"Runs of white space to one space, against \s+ on every row", "higher", floor=1.3, goal=1.8),
     Goal("kernel-language-id", "Language among 24, against the same model's own classify, text by text", "higher", floor=10, goal=20),
     Goal("kernel-signals", "Quality signals from bytes, against patterns counted by polars for a part of them", "higher", floor=1.5, goal=2),
+    Goal("kernel-repetition", "Repeated paragraphs and word runs (Gopher, table A1) of all texts at once, against text by text", "higher", floor=8, goal=12),
+    Goal("kernel-lines", "The line rules of C4 on bytes, against line by line", "higher", floor=2, goal=2.5),
     Goal("kernel-minhash", "Band keys and shingle sets of all texts at once, against sets of shingles text by text", "higher", floor=5, goal=10),
     Goal("kernel-distinct", "Text in one form on distinct values, against all rows of a column of repeats", "higher", floor=1.3, goal=2),
 )  # fmt: skip
@@ -77,12 +79,14 @@ def timed(files: list[str], side: str) -> dict[str, float]:
     return found
 
 
-_ROW_BY_ROW = ("kernel-language-id", "kernel-minhash")
+_ROW_BY_ROW = ("kernel-language-id", "kernel-minhash", "kernel-repetition", "kernel-lines")
 
 
 def _ours() -> Mapping[str, Callable[[pl.Series], Any]]:
     from datalab.kernels import languageid, textsignals, unicode
+    from datalab.kernels.repetition import repetition
     from datalab.kernels.shinglesets import shingle_sets
+    from datalab.kernels.textlines import filter_lines
     from datalab.services.standardisation import Text
 
     step = Text("text")
@@ -92,6 +96,8 @@ def _ours() -> Mapping[str, Callable[[pl.Series], Any]]:
         "kernel-white-space": unicode.collapse_white_space,
         "kernel-language-id": languageid.identify,
         "kernel-signals": textsignals.signals,
+        "kernel-repetition": repetition,
+        "kernel-lines": filter_lines,
         "kernel-minhash": lambda text: shingle_sets(text, 12, 5),
         "kernel-distinct": lambda text: step.apply(text.to_frame("text"), context),
     }
@@ -138,6 +144,57 @@ def _theirs() -> Mapping[str, Callable[[pl.Series], Any]]:
         "kernel-white-space": lambda text: text.str.replace_all(r"\s+", " ").str.strip_chars(" "),
         "kernel-language-id": lambda text: [model.classify(one) for one in text.str.slice(0, languageid.HEAD).to_list()],
         "kernel-signals": patterns,
+        "kernel-repetition": _repetition,
+        "kernel-lines": _lines,
         "kernel-minhash": shingles,
         "kernel-distinct": every_row,
     }
+
+
+def _repetition(text: pl.Series) -> list[tuple[int, ...]]:
+    """Count what repeats itself as the paper tells it: words, runs of them as tuples, a counter or a set for each length."""
+    from collections import Counter
+
+    def covered(places: list[int], words: list[str], n: int) -> int:
+        return sum(len(words[place]) for place in {place + step for place in places for step in range(n)})
+
+    found = []
+    for one in text.to_list():
+        words = one.split()
+        facts = []
+        for n in range(2, 11):
+            runs = list(zip(*(words[step:] for step in range(n)), strict=False))
+            if n < 5:
+                top, count = Counter(runs).most_common(1)[0] if runs else ((), 0)
+                facts.append(covered([place for place, run in enumerate(runs) if run == top], words, n) if count > 1 else 0)
+            else:
+                seen: set[tuple[str, ...]] = set()
+                again = []
+                for place, run in enumerate(runs):
+                    if run in seen:
+                        again.append(place)
+                    seen.add(run)
+                facts.append(covered(again, words, n))
+        paragraphs = [part for part in one.split("\n\n") if part.strip()]
+        found.append((*facts, len(paragraphs) - len(set(paragraphs))))
+    return found
+
+
+def _lines(text: pl.Series) -> list[str]:
+    """Keep lines as C4 does: strip, ends, words, then phrases in lower case."""
+    import re
+
+    phrases = ("javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+    found = []
+    for one in text.to_list():
+        kept = []
+        for line in re.sub(r"\[\d*\]|\[edit\]|\[citation needed\]", "", one).split("\n"):
+            words = line.split()
+            line = line.strip()  # noqa: PLW2901
+            if len(words) < 5 or not line.endswith((".", "?", "!", '"', "'", "”", "»")) or line.endswith("..."):
+                continue
+            lower = line.lower()
+            if max(map(len, words)) <= 1000 and not any(phrase in lower for phrase in phrases):
+                kept.append(line)
+        found.append("\n".join(kept))
+    return found

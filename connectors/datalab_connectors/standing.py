@@ -9,17 +9,17 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from datalab.errors import PolicyRefusal
 from datalab.model.agreement import Agreement, Intent
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Offer
 from datalab.model.policy import Policy
-from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, parse, valid_until
+from datalab.policy import parse, valid_until
 from datalab.policy.moments import rfc3339
+from datalab_connectors.grants import granted, look_again
+from datalab_connectors.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Attestation:
     by: str = ""
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Attestation:
+    def of(cls, table: Table) -> Attestation:
         """Read ``attestation`` and ``attested_by`` of a connector's table."""
-        return cls(str(table.get("attestation", "")).strip(), str(table.get("attested_by", "")).strip())
+        return cls(table.text("attestation").strip(), table.text("attested_by").strip())
 
     def policy(self) -> Policy:
         """Return the terms: use, and without a text nothing at all."""
@@ -77,19 +77,11 @@ def shown(name: str) -> str:
     return repr(name[:80])
 
 
-def granted(decision: Decision, offer: Offer, intent: Intent) -> str:
-    """Return what the decision is about; raise ``PolicyRefusal`` unless it permits to acquire exactly this."""
-    subject = acquire_subject(offer, intent)
-    check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-    return subject
-
-
 def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provider: str, consumer: str) -> Agreement:
     """Turn the terms of an offer into the agreement: ``kind`` is ``attestation`` or ``licence``. The same again, the same id."""
     subject = granted(decision, offer, intent)
-    moment = dt.datetime.now(dt.UTC)
     if kind == "licence":
-        _look_again(offer, intent, decision, moment, consumer)
+        look_again(offer, intent, actor=decision.actor, participant=consumer)
     return Agreement(
         id=f"urn:datalab:{kind}:{subject}",
         kind=kind,
@@ -100,26 +92,7 @@ def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provid
         consumer=consumer,
         intent=intent,
         policy=offer.policy,
-        agreed_at=rfc3339(moment),
+        agreed_at=rfc3339(dt.datetime.now(dt.UTC)),
         valid_until=valid_until(offer.policy),
         verbatim=offer.policy.verbatim,
     )
-
-
-def _look_again(offer: Offer, intent: Intent, decision: Decision, moment: dt.datetime, consumer: str) -> None:
-    """Raise ``PolicyRefusal`` where the terms that can be read forbid this: no holder is asked who would say so.
-
-    What cannot be read was for the decision to judge: a steward may have vouched for it.
-    """
-    again = decide_acquisition(offer, intent, moment=moment, actor=decision.actor, participant=consumer)
-    if not again.permitted and not all(refusal.vouchable for refusal in again.refusals):
-        raise PolicyRefusal("\n".join(again.reasons), where=offer.dataset, next="choose another purpose or another offer")
-
-
-def in_force(agreement: Agreement, offer: Offer, decision: Decision) -> None:
-    """Raise ``PolicyRefusal`` unless agreement and decision let exactly this offer be fetched now."""
-    granted(decision, offer, agreement.intent)
-    if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-        raise PolicyRefusal("the agreement is about something else", where=agreement.id)
-    if agreement.valid_until and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC)):
-        raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="ask for new terms")

@@ -9,7 +9,6 @@ asks the server (close-to-open consistency, RFC 1813 section 4.11), never by lis
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import mmap
 import os
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import FileRef, Receipt
-from datalab.ports.durable import file_sha256
+from datalab.ports.durable import file_sha256, sync_file, sync_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,10 +176,9 @@ class writing:  # noqa: N801 - reads as a verb where it is used
                 raise disk_error(error, self.path) from error
             return
         try:
-            with self.temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_file(self.temporary)
             self.temporary.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as failure:
             self.temporary.unlink(missing_ok=True)
             raise disk_error(failure, self.path) from failure
@@ -189,18 +187,6 @@ class writing:  # noqa: N801 - reads as a verb where it is used
 def temporary_beside(path: Path) -> Path:
     """Return a name that no other process gives, and that `RunFolder.sweep` clears away when this one is gone."""
     return path.with_name(f".writing-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; without it a file may be gone after a crash of the machine although its receipt is there."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some filesystems cannot sync a folder, and need not
-            raise
-    finally:
-        os.close(handle)
 
 
 def _abandoned(temporary: Path) -> bool:

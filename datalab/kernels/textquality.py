@@ -1,4 +1,4 @@
-"""From signals to a verdict: which rule of text quality, if any, a text breaks. Facts are made in `textsignals`.
+"""From signals to a verdict: which rule of text quality, if any, a text breaks. Facts are made in `textsignals` and `repetition`.
 
 The limits are those of Gopher (Rae et al. 2021, appendix A1.1), with the mean word length widened where a language builds longer
 words; ``C4`` and ``FINEWEB`` add the rules of Raffel et al. 2020 and Penedo et al. 2024. Texts mostly of scripts without spaces (Han, kana,
@@ -7,7 +7,7 @@ Thai …) are counted as two characters a word, and rules about words do not hol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import polars as pl
 
@@ -85,3 +85,37 @@ def reasons(signals: pl.DataFrame, languages: pl.Series | None = None, limits: L
         .to_series()
         .alias("reason")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RepetitionLimits:
+    """How much of a text may repeat itself: shares from 0 to 1, and 1 allows everything.
+
+    Every limit bears the name of its fact in `datalab.kernels.repetition.REPETITION`. The defaults are table A1 of Gopher (Rae et al. 2021); the two
+    limits of that table for lines are in `Limits`.
+    """
+
+    repeated_paragraphs: float = 0.30
+    repeated_paragraph_text: float = 0.20
+    top_2_words: float = 0.20
+    top_3_words: float = 0.18
+    top_4_words: float = 0.16
+    repeated_5_words: float = 0.15
+    repeated_6_words: float = 0.14
+    repeated_7_words: float = 0.13
+    repeated_8_words: float = 0.12
+    repeated_9_words: float = 0.11
+    repeated_10_words: float = 0.10
+
+
+GOPHER_REPETITION = RepetitionLimits()
+
+
+def repetition_reasons(facts: pl.DataFrame, limits: RepetitionLimits = GOPHER_REPETITION) -> pl.Series:
+    """Return the reason for which a text falls (``repeated-paragraphs``, ``top-2-words`` …), null where it stays; the first in the order of the limits counts.
+
+    A null text stays, and so does one without a word.
+    """
+    names = [limit.name for limit in fields(limits)]
+    broken = (pl.when(pl.col(name) > getattr(limits, name)).then(pl.lit(name.replace("_", "-"))) for name in names)
+    return facts.select(pl.coalesce(*broken).alias("reason")).to_series()

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from datalab.kernels.characters import LETTER, UNSPACED, ascii_letters, beyond_ascii, classes_at
-from datalab.kernels.hashing import hash_words, word_view
+from datalab.kernels.hashing import word_view
 from datalab.kernels.spans import Bytes, Ints
 from datalab.kernels.stopwords import stop_words
 from datalab.kernels.textstats import blanks, mean_word_length, ratio, sentence_ends
-from datalab.kernels.words import Words, per_row, words
+from datalab.kernels.words import Words, per_row, reads, seen_before, words
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -116,26 +116,14 @@ def _lines(found: Words, wide: Ints, rows: slice, counts: dict[str, Array]) -> N
     starts, ends = found.starts[begins[filled]], found.ends[last[filled]]
     first = found.first_of(stops[filled])
     counts["lines"][rows] = np.diff(first)
-    counts["bullets"][rows] = per_row(_reads(found.data, starts, _BULLETS), first)
-    counts["terminal"][rows] = per_row(_reads(found.data, ends, _TERMINALS, before=True), first)
+    counts["bullets"][rows] = per_row(reads(found.data, starts, _BULLETS), first)
+    counts["terminal"][rows] = per_row(reads(found.data, ends, _TERMINALS, before=True), first)
     counts["short"][rows] = per_row(_short(found.data, wide, starts, ends), first)
     sizes = ends - starts
     counts["line_bytes"][rows] = per_row(sizes, first)
-    again = _seen_before(found.data, starts, sizes, first)
+    again = seen_before(word_view(found.data), starts, sizes, first)
     counts["repeated"][rows] = per_row(again, first)
     counts["repeated_bytes"][rows] = per_row(again * sizes, first)
-
-
-def _reads(data: Bytes, places: Ints, marks: tuple[bytes, ...], *, before: bool = False) -> Array:
-    """Return at which of ``places`` one of ``marks`` begins, or ends with ``before``."""
-    found = np.zeros(len(places), dtype=np.bool_)
-    for mark in marks:
-        base = places - len(mark) if before else places  # of a place near the start: wraps to the zeros at the end
-        here = data[base] == mark[0]
-        for step in range(1, len(mark)):
-            here &= data[base + step] == mark[step]
-        found |= here
-    return found
 
 
 def _short(data: Bytes, wide: Ints, starts: Ints, ends: Ints) -> Array:
@@ -149,16 +137,3 @@ def _short(data: Bytes, wide: Ints, starts: Ints, ends: Ints) -> Array:
         within = more[np.searchsorted(wide, ends[unsure])] - more[np.searchsorted(wide, starts[unsure])]
         short[unsure] = sizes[unsure] - within < SHORT_LINE
     return np.asarray(short)
-
-
-def _seen_before(data: Bytes, starts: Ints, sizes: Ints, first: Ints) -> Array:
-    """Return which lines stand above in the same row too: by 44 bits of their hash, among the lines of one text."""
-    again = np.zeros(len(starts), dtype=np.bool_)
-    lines = np.diff(first)
-    chosen = np.flatnonzero(np.repeat(lines > 1, lines))
-    if len(chosen):
-        rows = np.repeat(np.arange(len(lines)), lines)[chosen].astype(np.uint64)
-        keys = rows << np.uint64(44) | hash_words(word_view(data), starts[chosen], sizes[chosen]) >> np.uint64(20)
-        order = np.argsort(keys, kind="stable")
-        again[chosen[order[1:]]] = keys[order[1:]] == keys[order[:-1]]
-    return again

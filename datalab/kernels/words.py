@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from datalab.kernels.hashing import Numbers, hash_words
 from datalab.kernels.spans import Bytes, Column, Ints
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,6 +43,43 @@ def per_row(values: Array, first: Ints) -> Array:
     totals = np.zeros(len(values) + 1, dtype=np.int64)
     np.cumsum(values, out=totals[1:])
     return np.diff(totals[first])
+
+
+def characters(data: Bytes, starts: Ints, ends: Ints) -> Ints:
+    """Return how many characters each byte range of UTF-8 has: its bytes without those that continue one."""
+    if not len(starts):
+        return starts
+    inner = np.zeros(len(data) + 1, dtype=np.uint32)
+    np.cumsum((data & 0xC0) == 0x80, out=inner[1:])
+    return np.asarray(ends - starts - (inner[ends] - inner[starts]))
+
+
+def reads(data: Bytes, places: Ints, marks: tuple[bytes, ...], *, before: bool = False) -> Array:
+    """Return at which of ``places`` one of ``marks`` begins, or ends with ``before``."""
+    found = np.zeros(len(places), dtype=np.bool_)
+    for mark in marks:
+        base = places - len(mark) if before else places  # of a place near the start: wraps to the zeros at the end
+        here = data[base] == mark[0]
+        for step in range(1, len(mark)):
+            here &= data[base + step] == mark[step]
+        found |= here
+    return found
+
+
+def seen_before(view: Numbers, starts: Ints, sizes: Ints, first: Ints) -> Array:
+    """Return which byte ranges (lines, paragraphs) stand above in the same row too: by 44 bits of their hash, among those of one text.
+
+    ``view`` are the bytes as unaligned words (`hashing.word_view`); the ranges of row i are ``first[i]`` to ``first[i + 1]``.
+    """
+    again = np.zeros(len(starts), dtype=np.bool_)
+    ranges = np.diff(first)
+    chosen = np.flatnonzero(np.repeat(ranges > 1, ranges))
+    if len(chosen):
+        rows = np.repeat(np.arange(len(ranges)), ranges)[chosen].astype(np.uint64)
+        keys = rows << np.uint64(44) | hash_words(view, starts[chosen], sizes[chosen]) >> np.uint64(20)
+        order = np.argsort(keys, kind="stable")
+        again[chosen[order[1:]]] = keys[order[1:]] == keys[order[:-1]]
+    return again
 
 
 def words(texts: pl.Series, block: int | None = None) -> Iterator[tuple[int, Words]]:

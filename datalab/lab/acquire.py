@@ -10,6 +10,7 @@ from datalab.errors import NotFound, PolicyRefusal, SourceError
 from datalab.formats import ReadOptions, detect
 from datalab.lab.facts import agreed, offer_facts
 from datalab.lab.lab import ENGINE, Lab
+from datalab.lab.locks import counted
 from datalab.model.agreement import Agreement, Intent, SourceObject
 from datalab.model.offer import Distribution, Offer
 from datalab.model.pipeline import Pipeline, Source
@@ -89,6 +90,14 @@ def _acquire_source(
 ) -> tuple[Offer, Agreement, list[SourceObject]]:
     connector, identifier = connector_for(lab, source, pipeline.owner)
     offer = connector.offer(identifier)
+    with counted(lab, [offer.policy]):
+        return _take(lab, source, pipeline, intent, progress, connector, offer)
+
+
+def _take(
+    lab: Lab, source: Source, pipeline: Pipeline, intent: Intent, progress: Progress, connector: Connector, offer: Offer
+) -> tuple[Offer, Agreement, list[SourceObject]]:
+    """Decide, agree, fetch; the objects that landed are the use."""
     subject = offer.dataset
     lab.record("offer.discovered", subject, _offer_facts(offer))
     decision = decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))

@@ -1,4 +1,4 @@
-"""What the ledger knows of approvals: one at a time per name, and the one that was interrupted.
+"""What the ledger knows of approvals: one at a time per name (`datalab.lab.locks`), and the one that was interrupted.
 
 The order of events is true wherever a kill falls: ``release.approved`` says that a person approved this content under this number, before
 anything is published; ``release.published`` says that the release stands. An approval without a release is completed by approving again.
@@ -6,14 +6,10 @@ anything is published; ``release.published`` says that the release stands. An ap
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datalab.engine.drive import NO_LOCKS
-from datalab.errors import UsageError
 from datalab.lab.lab import Lab
 from datalab.model.event import Event
 from datalab.model.manifest import Manifest
@@ -30,25 +26,6 @@ class Approval:
     def version(self) -> int:
         """The number that was given."""
         return int(self.event.body["version"])
-
-
-@contextlib.contextmanager
-def deciding(lab: Lab, name: str) -> Iterator[None]:
-    """Hold the one lock of a release name: who approves or rejects meanwhile waits, and then finds what was decided."""
-    folder = lab.home / "locks"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / f"release-{name}").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            raise UsageError(  # two who approve at once would both publish
-                "this filesystem has no locks, and a release is not decided about without one",
-                where=str(folder),
-                next="put the lab's home on a filesystem with locks (Lustre: mounted with -o flock)",
-            ) from None
-        yield
 
 
 def approvals(lab: Lab, name: str) -> list[Approval]:

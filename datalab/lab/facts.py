@@ -23,7 +23,7 @@ from datalab.policy.moments import interval
 
 def offer_facts(lab: Lab, offer: Offer) -> Facts:
     """Return what is known before ``offer`` is acquired (once more)."""
-    uses = {Door.ACQUIRE: _acquired(lab, offer)} if _counts(offer.policy) else {}
+    uses = {Door.ACQUIRE: _acquired(lab, offer)} if counts(offer.policy) else {}
     return _facts(lab, offer.personal_data, standing={offer.policy.sha256: Standing(uses=uses)})
 
 
@@ -40,7 +40,7 @@ def agreement_facts(
     standing: dict[str, Standing] = {}
     for agreement in agreements:
         key = agreement.policy.sha256
-        made = Standing(agreed(agreement), _uses(lab, agreement.id, but) if _counts(agreement.policy) else {})
+        made = Standing(agreed(agreement), _uses(lab, agreement.id, but) if counts(agreement.policy) else {})
         standing[key] = _stricter(standing[key], made) if key in standing else made
     return _facts(lab, personal_data, synthetic=synthetic, scrubbed=scrubbed, standing=standing)
 
@@ -84,7 +84,8 @@ def _device(place: Path) -> int:
     return next(path for path in (place, *place.parents) if path.exists()).stat().st_dev
 
 
-def _counts(policy: Policy) -> bool:
+def counts(policy: Policy) -> bool:
+    """Return whether these terms count uses."""
     rules = (*policy.permissions, *policy.prohibitions)
     return any(item.left == terms.COUNT for rule in rules for item in rule.constraints)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import decide
 from datalab.policy.combined import combined_rules
-from datalab.ports.durable import file_sha256
+from datalab.ports.durable import file_sha256, sync_file
 from datalab.staging.layout import MANIFEST, find_release
 from datalab.staging.verify import verify_release
 
@@ -139,8 +138,7 @@ def _pack(folder: Path, archive: Path) -> None:
             member.size, member.mode = path.stat().st_size, 0o644
             with path.open("rb") as stream:
                 tar.addfile(member, stream)
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
+    sync_file(temporary)
     temporary.replace(archive)
 
 

@@ -15,8 +15,9 @@ from datalab.lab.watch import Face, Silent
 from datalab.model.agreement import Agreement, Intent
 from datalab.model.manifest import Manifest
 from datalab.policy import decide_acquisition
-from datalab.ports.durable import sync_folder
-from datalab.staging.layout import MANIFEST, RELEASE_NAME
+from datalab.ports.durable import move_into_place
+from datalab.staging.layout import RELEASE_NAME
+from datalab.staging.manifest import stands_at
 from datalab.staging.verify import verify_release
 
 
@@ -60,13 +61,8 @@ def unpack(archive: Path, destination: Path) -> tuple[Path, Manifest]:
         if not RELEASE_NAME.fullmatch(manifest.name) or not manifest.version.isdigit():
             raise VerificationFailed("the manifest names no release", where=str(archive), next="tell the lab it came from")
         target = destination / manifest.name / manifest.version
-        if (target / MANIFEST).is_file():
-            if (target / MANIFEST).read_bytes() != (arriving / MANIFEST).read_bytes():
-                raise UsageError("another release stands there", where=str(target), next="choose another destination")
-            return target, manifest
-        target.parent.mkdir(parents=True, exist_ok=True)
-        arriving.rename(target)
-        sync_folder(target.parent)
+        if not stands_at(target, manifest):
+            move_into_place(arriving, target)
     except OSError as error:
         raise RunFailed(
             f"the release cannot be unpacked: {error.strerror or error}",

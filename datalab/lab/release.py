@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from typing import Any
 from datalab.engine.folder import RunFolder
 from datalab.errors import NotFound, PolicyRefusal, UsageError, VerificationFailed
 from datalab.governance import Evidence, write_governance
-from datalab.lab.approvals import Approval, approval_of, decided, deciding, next_version
+from datalab.lab.approvals import Approval, approval_of, decided, next_version
 from datalab.lab.candidate import evidence_path, intact, manifest_of
 from datalab.lab.facts import agreement_facts
 from datalab.lab.lab import Lab
+from datalab.lab.locks import counted, deciding
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import Facts, decide
@@ -60,7 +62,8 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
         raise UsageError("an approval needs a name", next="say who approves: --as 'NAME, ROLE'")
     found = find_candidate(lab, reference)
     name = found.parent.name
-    with deciding(lab, name):
+    with contextlib.ExitStack() as held:
+        held.enter_context(deciding(lab, name))
         folder = _still_there(lab, found, name)
         candidate = _verified(folder, name)
         standing = approval_of(lab, candidate)
@@ -70,6 +73,7 @@ def approve(lab: Lab, reference: str, *, actor: str, note: str = "") -> tuple[Pa
             if standing is not None and (standing.published or target.exists()):  # what was released is gone or was altered
                 standing = None
             evidence = evidence_of(lab, candidate)
+            held.enter_context(counted(lab, [agreement.policy for agreement in evidence.agreements]))
             standing = _decided(lab, candidate, evidence, standing, actor=actor, note=note)
             target = lab.store.release(name, standing.version)
             released = _publish(lab, folder, candidate, evidence, standing, target)

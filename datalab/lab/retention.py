@@ -21,10 +21,10 @@ from datalab.engine.drive import NO_LOCKS, locked
 from datalab.engine.folder import RunFolder
 from datalab.engine.signs import crew_at_work
 from datalab.errors import NotFound, UsageError
-from datalab.lab.approvals import deciding
 from datalab.lab.candidate import evidence_path, intact
 from datalab.lab.clock import deletions, uses_ended
 from datalab.lab.lab import Lab
+from datalab.lab.locks import deciding
 from datalab.lab.share import PATIENCE
 from datalab.model.event import Event
 from datalab.model.pipeline import RETENTION

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -35,7 +36,6 @@ _EVENTS = {
 
 def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     """Serve until told to stop; ``ready`` hears the address and how many releases are on offer."""
-    import uvicorn
     from datalab_connectors.dsp.callers import read_signed
     from datalab_connectors.dsp.exchange import Exchange, Unknown
     from datalab_connectors.dsp.messages import HTTP_ENDPOINT
@@ -47,6 +47,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+    from datalab.ports import listening
     from datalab.ports.http import HttpClient, Limits, Reach
 
     keys = {name: lab.settings.secret(secret) for name, secret in lab.settings.publish_consumers.items()}
@@ -71,7 +72,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
         lab.settings.participant,
         judge=lambda holding, caller: objections(lab, shelf.item(holding.id), caller),
         pushers={HTTP_ENDPOINT: push_by_http(client)},
-        witness=lambda process, move: witness(lab, process, move),
+        witness=Witness(lab),
     )
     exchange = Exchange(PROVIDER, store, provider, f"{base}/2024-1")
     post = Post(store, client, exchange.act)
@@ -84,11 +85,11 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
         return found
 
     application = Starlette(routes=[*provider_routes(provider, exchange, caller, base=base)])
-    config = uvicorn.Config(application, log_level="warning", ws="none", lifespan="off", access_log=False)
+    server = listening.server(application, listening.MESSAGES, log_level="warning", timeout_graceful_shutdown=5)
     post.start()
     ready(base, len(shelf))
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         post.stop()
         client.close()
@@ -184,16 +185,28 @@ def objections(lab: Lab, item: Published, caller: Caller) -> list[str]:
     return [] if decision.permitted else list(decision.reasons)
 
 
-def witness(lab: Lab, process: Process, move: str) -> None:
-    """Say in the ledger, once, what was granted to whom and what was handed out."""
-    event = _EVENTS.get((process.kind, move))
-    if event is None:
-        return
-    body = {"consumer": process.party, "agreement": process.subject, "process": process.pid}
-    with contextlib.closing(_ledger(lab)) as ledger:
-        known = (item for item in ledger.events() if item.type == event and item.body.get("process") == process.pid)
-        if next(known, None) is None:
-            ledger.append([Entry(event, process.party, str(process.data["holding"]), body)])
+class Witness:
+    """Says in the ledger, once, what was granted to whom and what was handed out. It reads the ledger once, and then what is new."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._after = 0
+        self._said: set[tuple[str, str]] = set()
+        self._alone = threading.Lock()
+
+    def __call__(self, process: Process, move: str) -> None:
+        """Witness one move of a process, unless it was witnessed."""
+        event = _EVENTS.get((process.kind, move))
+        if event is None:
+            return
+        body = {"consumer": process.party, "agreement": process.subject, "process": process.pid}
+        with self._alone, contextlib.closing(_ledger(self._lab)) as ledger:
+            head = ledger.head()
+            for kind in frozenset(_EVENTS.values()):
+                self._said |= {(kind, str(one.body.get("process"))) for one in ledger.events(type=kind, after=self._after)}
+            self._after = head.sequence if head else 0
+            if (event, process.pid) not in self._said:
+                ledger.append([Entry(event, process.party, str(process.data["holding"]), body)])
 
 
 def _ledger(lab: Lab) -> Ledger:

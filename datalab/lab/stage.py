@@ -8,6 +8,7 @@ from pathlib import Path
 from datalab.errors import PolicyRefusal, UsageError
 from datalab.lab.facts import territory_of
 from datalab.lab.lab import ENGINE, Lab
+from datalab.lab.locks import counted
 from datalab.lab.release import evidence_of, facts_of
 from datalab.lab.watch import Face, Silent
 from datalab.model.agreement import Intent
@@ -41,27 +42,29 @@ def pull_release(
         commercial=asked.commercial,
     )
     target = destination.absolute()
-    decision = decide(
-        Door.STAGE,
-        [agreement.policy for agreement in evidence.agreements],
-        intent,
-        moment=datetime.now(UTC),
-        facts=facts_of(lab, evidence),
-        subject=manifest.digest,
-        target=str(target),
-        actor=lab.actor,
-    )
-    subject = f"{manifest.name}@{manifest.version}"
-    lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
-    if not decision.permitted:
-        raise PolicyRefusal(
-            "\n  - ".join(["the terms do not permit this:", *decision.reasons]),
-            where=f"{subject} to {target}",
-            next=decision.next or "choose another destination or recipient, or ask the data holder",
+    policies = [agreement.policy for agreement in evidence.agreements]
+    with counted(lab, policies):
+        decision = decide(
+            Door.STAGE,
+            policies,
+            intent,
+            moment=datetime.now(UTC),
+            facts=facts_of(lab, evidence),
+            subject=manifest.digest,
+            target=str(target),
+            actor=lab.actor,
         )
-    place, manifest = pull(
-        folder, target, decision, progress=lambda done, total: face.progress(f"pulling {subject}", done, total)
-    )
-    body = {"digest": manifest.digest, "target": str(place), "recipient": recipient, "decision": decision.id}
-    lab.record("release.pulled", subject, body)
-    return place, manifest
+        subject = f"{manifest.name}@{manifest.version}"
+        lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
+        if not decision.permitted:
+            raise PolicyRefusal(
+                "\n  - ".join(["the terms do not permit this:", *decision.reasons]),
+                where=f"{subject} to {target}",
+                next=decision.next or "choose another destination or recipient, or ask the data holder",
+            )
+        place, manifest = pull(
+            folder, target, decision, progress=lambda done, total: face.progress(f"pulling {subject}", done, total)
+        )
+        body = {"digest": manifest.digest, "target": str(place), "recipient": recipient, "decision": decision.id}
+        lab.record("release.pulled", subject, body)
+        return place, manifest

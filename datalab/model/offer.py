@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from datalab.errors import NotFound, SourceError
 from datalab.model.policy import Policy
 
 
@@ -27,6 +28,11 @@ class Distribution:
     title: str = ""
     file: str = ""
     """Name of the file at its holder, "" where the catalogue tells none."""
+
+    @property
+    def name(self) -> str:
+        """What its file is called: as at its holder, or by the distribution's id."""
+        return self.file or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +86,14 @@ class Offer:
     def dataset(self) -> str:
         """The dataset as a pipeline names it: ``connector:id``."""
         return f"{self.connector}:{self.dataset_id}"
+
+    def distribution(self, name: str) -> Distribution:
+        """Return a distribution by its id, the first for ""; raise ``NotFound`` with the closest ids, ``SourceError`` where none are."""
+        if not self.distributions:
+            raise SourceError(
+                "the offer has no distribution that can be fetched", where=self.dataset, next="ask the data holder"
+            )
+        for found in self.distributions:
+            if name in {"", found.id}:
+                return found
+        raise NotFound.among("distribution", name, (item.id for item in self.distributions), where=self.dataset)

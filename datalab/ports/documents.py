@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import NoReturn
+
+import httpx
 
 from datalab.ports.bodies import whole
 from datalab.ports.http import _BROKEN, _RETRIED, HttpClient
@@ -29,8 +32,10 @@ class Document:
 class DocumentClient(HttpClient):
     """The hardened client for documents of any type."""
 
-    def read(self, url: str, *, accept: str = "*/*", etag: str = "", modified: str = "", token: str = "") -> Document:
-        """Return the document at ``url`` (at most ``limits.message`` bytes); a broken or busy peer is asked again.
+    def read(
+        self, url: str, *, accept: str = "*/*", etag: str = "", modified: str = "", token: str = "", limit: int | None = None
+    ) -> Document:
+        """Return the document at ``url`` (at most ``limit`` bytes, or else ``limits.message``); a broken or busy peer is asked again.
 
         ``etag`` and ``modified`` are what an earlier reading gave (RFC 9110, conditional requests). Raise ``HttpRefused`` for
         any status but 200 and 304.
@@ -52,9 +57,9 @@ class DocumentClient(HttpClient):
                         marks = found.get("etag", etag), found.get("last-modified", modified)
                         if response.status_code == 304 and (etag or modified):
                             return Document(place, kind, b"", *marks, unchanged=True)
-                        data = whole(response, self.limits.message, url)
                         if response.status_code != 200:
-                            raise self._refused(response.status_code, url, None, self._said(kind, data))
+                            self._refuse(response, url, kind)
+                        data = whole(response, limit or self.limits.message, url)
                         return Document(place, kind, data, found.get("etag", ""), found.get("last-modified", ""))
             except _BROKEN as error:
                 if last or time.monotonic() >= deadline:
@@ -63,7 +68,9 @@ class DocumentClient(HttpClient):
             self._sleep(min(wait, max(0.0, deadline - time.monotonic())))
         raise AssertionError("unreachable")
 
-    def _said(self, kind: str, data: bytes) -> str:
-        """Return the peer's words about its refusal where they are plain text (data.europa.eu) and short."""
-        text = data[:_TEXT].decode(errors="replace").strip() if kind == "text/plain" else ""
-        return self.redact(" ".join(text.split()))
+    def _refuse(self, response: httpx.Response, url: str, kind: str) -> NoReturn:
+        """Raise the peer's refusal in its words, where they are JSON or short plain text (data.europa.eu)."""
+        if kind != "text/plain":
+            self._answer(response, url, ())
+        text = whole(response, self.limits.message, url)[:_TEXT].decode(errors="replace")
+        raise self._refused(response.status_code, url, None, self.redact(" ".join(text.split())))

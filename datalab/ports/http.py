@@ -25,6 +25,7 @@ from datalab.ports.bodies import Nested, parse_json, whole
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
+from datalab.ports.tls import handshake_failure
 from datalab.ports.transport import Transport
 
 __all__ = ["Answer", "HttpClient", "HttpRefused", "Limits", "Reach"]
@@ -45,7 +46,7 @@ class HttpClient:
         self._sleep = sleep
         self._secrets: set[str] = set()
         self._deadline = Deadline()
-        self._transport = Transport(GuardedBackend(reach, self._deadline))
+        self._transport = Transport(GuardedBackend(reach, self._deadline), reach.tls)
 
     def __enter__(self) -> Self:
         return self
@@ -293,21 +294,27 @@ class HttpClient:
     ) -> Iterator[httpx.Response]:
         """Send one request, follow redirects of a GET, and yield the answer unread."""
         self.reach.check_url(url)
-        if not (token.isascii() and token.isprintable()):
+        credentials = self._credentials(token)
+        if not all(value.isascii() and value.isprintable() for value in credentials.values()):
             raise SourceError("the token holds characters that no header can carry", where=shown(url))
         origin = _origin(url)
         for _ in range(self.limits.redirects + 1):
             self._deadline.at = deadline
             fields = {"user-agent": "aif-datalab", "accept-encoding": "identity", **headers}
-            if token and _origin(url) == origin:
-                fields["authorization"] = f"Bearer {token}"
+            if _origin(url) == origin:
+                fields |= credentials
             try:
                 request = httpx.Request(method, url, headers=fields, content=content)
             except (httpx.InvalidURL, UnicodeError):
                 raise SourceError("the address cannot be read", where=shown(url)) from None
             times = httpx.Timeout(self.limits.idle, connect=self.limits.connect)
             request.extensions = {**request.extensions, "timeout": times.as_dict()}
-            response = self._transport.handle_request(request)
+            try:
+                response = self._transport.handle_request(request)
+            except _BROKEN as error:
+                if (told := handshake_failure(error, request.url.host, self.reach.tls)) is not None:
+                    raise told from None
+                raise
             try:
                 if response.status_code not in _REDIRECTS:
                     yield response
@@ -322,6 +329,10 @@ class HttpClient:
             finally:
                 response.close()
         raise SourceError(f"more than {self.limits.redirects} redirects", where=shown(url))
+
+    def _credentials(self, token: str) -> dict[str, str]:
+        """Return the headers that say who asks; they go to the origin of the address that was given, never to where it redirects."""
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def _remember(self, token: str) -> None:
         if token:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from datalab.errors import NotFound, ProtocolError, SettingsError, SourceError
 from datalab.ports.objectsession import bounded_session
 from datalab.ports.reach import Reach, shown
 from datalab.ports.secrets import secret
+from datalab.ports.tls import Tls
 
 T = TypeVar("T")
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -78,6 +80,9 @@ class Endpoint:
     """Whether http without TLS may be spoken with another machine."""
     ca_file: str = ""
     """Certificates to trust instead of the public ones (a site's own authority)."""
+    client_certificate: str = ""
+    client_key: str = ""
+    """What to show a store that asks who we are; the key, "" where the certificate's file holds it, is not encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,10 @@ class ObjectStore:
             **keys,
             endpoint_url=self.url,
             session=session,
-            client_kwargs={"region_name": end.region or "us-east-1", "verify": end.ca_file or True},
+            client_kwargs={
+                "region_name": end.region or "us-east-1",
+                "verify": str(Path(end.ca_file).expanduser()) if end.ca_file else True,
+            },
             config_kwargs={
                 "connect_timeout": self.limits.connect,
                 "read_timeout": self.limits.idle,
@@ -273,6 +281,7 @@ class ObjectStore:
                 "http_session_cls": bounded_session(),
                 "connector_args": {"resolver": _resolver(self._reach, urlsplit(self.url).hostname or "")},
                 "proxies": {},
+                **_shown(end, self.url, self.where),
                 "ignore_configured_endpoint_urls": True,
                 "request_checksum_calculation": "when_required",  # else uploads come framed, which some stores keep as data
                 "response_checksum_validation": "when_required",  # what arrives is judged once, by the caller
@@ -351,6 +360,16 @@ def _checked(endpoint: Endpoint, url: str, where: str) -> Reach:
         return reach  # a name: the resolver checks what it stands for
     reach.check_address(host, host)
     return reach
+
+
+def _shown(end: Endpoint, url: str, where: str) -> dict[str, Any]:
+    """Return the setting of botocore for the client certificate, after a look at the files."""
+    if not end.client_certificate and (not end.ca_file or urlsplit(url).scheme != "https"):
+        return {}
+    said = {key: value for key in ("ca_file", "client_certificate", "client_key") if (value := getattr(end, key))}
+    Tls.read(said, [url], where).context()
+    files = tuple(str(Path(name).expanduser()) for name in (end.client_certificate, end.client_key) if name)
+    return {"client_cert": files if len(files) == 2 else files[0]} if files else {}
 
 
 def _resolver(reach: Reach, home: str) -> Any:

@@ -13,12 +13,13 @@ import threading
 import time
 import typing
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpcore
 
 from datalab.errors import SourceError
+from datalab.ports.tls import Tls
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _READ = 120 << 10
@@ -38,11 +39,12 @@ class Reach:
 
     ``hosts`` are the only hosts allowed, and they may stand in a private range; without any, every public host is.
     ``loopback`` opens this machine's own addresses. Link-local, multicast and unspecified addresses and the metadata services of
-    clouds are never reached.
+    clouds are never reached. ``tls`` says who the client is there, and whom it believes.
     """
 
     hosts: frozenset[str] = frozenset()
     loopback: bool = False
+    tls: Tls = field(default_factory=Tls)
 
     def check_url(self, url: str) -> None:
         """Raise ``SourceError`` for a URL that is not plain http(s) to a host within reach."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import ssl
 from collections.abc import Iterator
 
@@ -10,15 +9,19 @@ import httpcore
 import httpx
 
 from datalab.ports.reach import GuardedBackend
+from datalab.ports.tls import Tls, public
 
 
 class Transport(httpx.BaseTransport):
-    """One pool of connections, each opened by ``backend``."""
+    """Two pools of connections, each opened by ``backend``: one for the hosts that ``tls`` is about, one for all others.
 
-    def __init__(self, backend: GuardedBackend) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls(), network_backend=backend, max_connections=16, keepalive_expiry=5.0
-        )
+    A connection on which the lab has shown its certificate is thus never one to another host.
+    """
+
+    def __init__(self, backend: GuardedBackend, tls: Tls) -> None:
+        self._tls = tls
+        self._others = _pool(backend, public())
+        self._own = _pool(backend, tls.context()) if tls.hosts else self._others
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; the body of the answer is read by who asked."""
@@ -30,19 +33,19 @@ class Transport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        got = self._pool.handle_request(sent)
+        pool = self._own if self._tls.covers(url.raw_host.decode("ascii")) else self._others
+        got = pool.handle_request(sent)
         assert not isinstance(got.stream, bytes)
         return httpx.Response(got.status, headers=got.headers, stream=_Body(got), extensions=got.extensions, request=request)
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        self._others.close()
+        self._own.close()
 
 
-@functools.cache
-def tls() -> ssl.SSLContext:
-    """Return the one TLS context of the process: reading the certificates takes longer than a negotiation."""
-    return httpx.create_ssl_context(trust_env=False)
+def _pool(backend: GuardedBackend, context: ssl.SSLContext) -> httpcore.ConnectionPool:
+    return httpcore.ConnectionPool(ssl_context=context, network_backend=backend, max_connections=16, keepalive_expiry=5.0)
 
 
 class _Body(httpx.SyncByteStream):

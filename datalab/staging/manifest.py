@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from datalab.errors import NotFound, VerificationFailed
+from datalab.errors import NotFound, UsageError, VerificationFailed
 from datalab.model.manifest import Manifest
-from datalab.ports.durable import file_sha256, sync_folder
+from datalab.ports.durable import file_sha256, sync_file, sync_folder
 from datalab.staging.layout import MANIFEST, RELEASE_NAME
 
 
@@ -32,14 +32,21 @@ def _check_names(manifest: Manifest, path: Path) -> None:
             raise VerificationFailed(f"the manifest names {name!r}, which is no file of a release", where=str(path))
 
 
+def stands_at(target: Path, manifest: Manifest) -> bool:
+    """Return whether this release stands at ``target`` already; raise ``UsageError`` where another one does."""
+    if not (target / MANIFEST).is_file():
+        return False
+    if read_manifest(target).as_json() != manifest.as_json():
+        raise UsageError("another release stands there", where=str(target), next="choose another destination")
+    return True
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> Path:
     """Write the manifest atomically. Everything it names must be in place already."""
     path = folder / MANIFEST
     temporary = folder / f".{MANIFEST}.writing-{os.getpid()}"
-    with temporary.open("wb") as stream:
-        stream.write(manifest.to_bytes())
-        stream.flush()
-        os.fsync(stream.fileno())
+    temporary.write_bytes(manifest.to_bytes())
+    sync_file(temporary)
     temporary.replace(path)
     sync_folder(folder)
     return path

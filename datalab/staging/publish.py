@@ -10,7 +10,7 @@ from typing import Any
 
 from datalab.errors import RunFailed
 from datalab.model.manifest import Manifest
-from datalab.ports.durable import sync_folder
+from datalab.ports.durable import move_into_place, sync_tree
 from datalab.staging.manifest import describe_files, write_manifest
 from datalab.staging.verify import verify_release
 
@@ -38,13 +38,11 @@ def publish(
             place.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(source, place)
         write_files(building)
-        _sync_tree(building)
+        sync_tree(building)  # before the manifest speaks for them
         made = manifest(describe_files(building))
         write_manifest(building, made)
         verify_release(building, content=content)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        building.rename(target)
-        sync_folder(target.parent)
+        move_into_place(building, target)
     except OSError as error:
         raise RunFailed(
             f"cannot write the release: {error.strerror or error}",
@@ -61,13 +59,3 @@ def _link_or_copy(source: Path, place: Path) -> None:
         os.link(source, place)
     except OSError:
         shutil.copyfile(source, place)
-
-
-def _sync_tree(folder: Path) -> None:
-    """Make every file and folder under ``folder`` durable before the manifest speaks for them."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,9 +10,9 @@ from datalab.errors import RunFailed, UsageError, VerificationFailed
 from datalab.model.decision import Decision, Door
 from datalab.model.manifest import Manifest
 from datalab.policy import check_grant
-from datalab.ports.durable import file_sha256, sync_folder
+from datalab.ports.durable import file_sha256, move_into_place, sync_file
 from datalab.staging.layout import MANIFEST
-from datalab.staging.manifest import read_manifest
+from datalab.staging.manifest import read_manifest, stands_at
 from datalab.staging.verify import verify_release
 
 
@@ -31,9 +30,7 @@ def pull(
         )
     check_grant(decision, Door.STAGE, manifest.digest, str(destination), decision.recipient)
     target = destination / manifest.name / manifest.version
-    if (target / MANIFEST).is_file():
-        if read_manifest(target).as_json() != manifest.as_json():
-            raise UsageError("another release stands there", where=str(target), next="choose another destination")
+    if stands_at(target, manifest):
         verify_release(target, content=False, progress=progress)
         return target, manifest
     try:
@@ -60,8 +57,7 @@ def _bring(release: Path, target: Path, manifest: Manifest, progress: Callable[[
             progress(number, len(expected))
     shutil.copyfile(release / MANIFEST, arriving / MANIFEST)
     verify_release(arriving, content=False)
-    arriving.rename(target)
-    sync_folder(target.parent)
+    move_into_place(arriving, target)
 
 
 def _sweep(arriving: Path, expected: Mapping[str, str]) -> None:
@@ -80,8 +76,7 @@ def _copy(source: Path, place: Path, sha256: str) -> None:
     temporary = place.with_name(f".writing-{place.name}")
     with source.open("rb") as reading, temporary.open("wb") as writing:
         shutil.copyfileobj(reading, writing, 1 << 20)
-        writing.flush()
-        os.fsync(writing.fileno())
+    sync_file(temporary)
     if file_sha256(temporary) != sha256:
         temporary.unlink(missing_ok=True)
         raise VerificationFailed(

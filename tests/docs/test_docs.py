@@ -86,10 +86,14 @@ def test_the_way_to_a_slurm_cluster_runs_as_far_as_there_is_none(lab, shell):
 
 
 @pytest.mark.parametrize(
-    "page", ["connect-dcat.md", "connect-files.md", "connect-s3.md", "connect-rest.md", "connect-simpl.md"]
+    "page", ["connect-dcat.md", "connect-files.md", "connect-s3.md", "connect-rest.md", "connect-simpl.md", "connect-tls.md"]
 )
 def test_the_ways_to_connect_run(tmp_path, shell, page):
     tutorial.follow(DOCS / "how-to" / page, tmp_path, shell)
+
+
+def test_the_way_to_prepare_text_runs(tmp_path, shell):
+    tutorial.follow(DOCS / "how-to" / "web-text.md", tmp_path, shell)
 
 
 def test_the_compliance_officers_tutorial_runs(lab, shell):

@@ -23,7 +23,6 @@ import pytest
 
 from tests.unit.orchestration.house import environment, make_house
 
-pytest.importorskip("dagster_webserver")
 pytestmark = pytest.mark.slow
 
 LOCATION = "datalab.orchestration.definitions"

@@ -15,8 +15,8 @@ import time
 import pytest
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.protocols import PROTOCOLS
+from datalab_connectors.records import Records
 from datalab_connectors.sandbox import start, stop
-from datalab_connectors.simpl.records import Records
 
 from datalab.errors import NotFound, PolicyRefusal, SourceError
 from datalab.model.agreement import Intent
@@ -148,7 +148,9 @@ def test_a_negotiation_goes_on_after_a_kill(connect, space, tmp_path, moment):
         "territory": "LU",
     }
     before = negotiations(space[1])
-    child = subprocess.Popen([sys.executable, "-c", CHILD, json.dumps([connector._table, str(tmp_path / "state"), said])])
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps([connector._table.values, str(tmp_path / "state"), said])]
+    )
     while moment not in records.get(subject):
         assert child.poll() is None
         time.sleep(0.0005)

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import itertools
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from datalab.ports.connector import Change, Harvest, Progress
 from datalab.ports.documents import DocumentClient
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landing
+from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.dcat.ckan import CkanSource
 from datalab_connectors.dcat.fetching import fetch_distribution
 from datalab_connectors.dcat.pages import RdfSource, Source
@@ -29,49 +29,44 @@ from datalab_connectors.dcat.reading import distributions, offer_of, record_of
 from datalab_connectors.dcat.record import Raw
 from datalab_connectors.dcat.sparql import SparqlSource
 from datalab_connectors.dcat.store import Store
-from datalab_connectors.standing import agree, in_force
+from datalab_connectors.grants import in_force
+from datalab_connectors.objects import object_of
+from datalab_connectors.ranking import best_first
+from datalab_connectors.standing import agree
+from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
 _APIS = ("rdf", "ckan", "piveau", "sparql")
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 class DcatConnector:
     """One catalogue. Its table in ``datalab.toml`` says where it is (``url``) and how it is asked (``api``); see docs/how-to/connect-dcat.md."""
 
-    keys: ClassVar[frozenset[str]] = frozenset(
-        (
-            "kind", "url", "api", "hosts", "accept", "rows", "query", "harvest", "max_age_hours", "languages", "personal_data",
-            "participant", "token_env", "max_bytes", "max_page_bytes", "patience",
-        )
-    )  # fmt: skip
+    keys: ClassVar[Mapping[str, type]] = {
+        "url": str, "api": str, "hosts": list, "accept": str, "rows": int, "query": str, "harvest": bool, "max_age_hours": int,
+        "languages": list, "personal_data": bool, "participant": str, "token_env": str, "max_bytes": int, "max_page_bytes": int,
+        "patience": int, **TLS_KEYS,
+    }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
-        for key in table:
-            if key not in self.keys:
-                raise NotFound.among("key", key, self.keys, where=f"datalab.toml, [connectors.{name}]")
         self.name = name
-        self._where = f"datalab.toml, [connectors.{name}]"
-        self._url = str(table.get("url", ""))
-        self._api = str(table.get("api", "rdf"))
-        if self._api not in _APIS:
-            raise NotFound.among("api", self._api, _APIS, where=self._where)
-        self._hosts = frozenset(map(str, table.get("hosts", ())))
-        self._accept, self._query = str(table.get("accept", "")), str(table.get("query", ""))
-        self._rows = self._number(table, "rows", 200 if self._api == "sparql" else 500)
-        self._harvests = table.get("harvest", True) is not False
+        self._table = Table.of(name, table, self.keys)
+        self._table.read_tls(self._table.text("url"))
+        self._api = self._table.among("api", _APIS, "rdf")
+        self._accept, self._query = self._table.text("accept"), self._table.text("query")
+        self._rows = self._table.number("rows", 200 if self._api == "sparql" else 500)
+        self._harvests = self._table.flag("harvest", True)
         if self._api == "rdf" and not self._harvests:
             raise SettingsError(
-                "a catalogue in RDF cannot be asked, only harvested", where=self._where, next="leave harvest out"
+                "a catalogue in RDF cannot be asked, only harvested", where=self._table.where, next="leave harvest out"
             )
-        self._max_age = self._number(table, "max_age_hours", 24)
-        self._languages = tuple(map(str, table.get("languages", ("en",))))
-        self._personal = table.get("personal_data", False) is True
-        self._participant = str(table.get("participant", "did:web:datalab.example"))
-        self._secret = str(table.get("token_env", ""))
-        self._max_bytes = self._number(table, "max_bytes", 64 << 30)
-        patience = self._number(table, "patience", 60)
-        self._limits = Limits(seconds=patience, idle=min(20, patience), message=self._number(table, "max_page_bytes", 64 << 20))
-        self._store = Store(state / "catalogue.sqlite", json.dumps([self._api, self._url, self._query]))
+        self._max_age = self._table.number("max_age_hours", 24)
+        self._languages = self._table.texts("languages", ("en",))
+        self._personal = self._table.flag("personal_data", False)
+        self._participant = self._table.text("participant", PARTICIPANT)
+        self._max_bytes = self._table.number("max_bytes", MAX_BYTES)
+        patience, page = self._table.number("patience", 60), self._table.number("max_page_bytes", 64 << 20)
+        self._limits = Limits(seconds=patience, idle=min(20, patience), message=page)
+        self._store = Store(state / "catalogue.sqlite", json.dumps([self._api, self._table.text("url"), self._query]))
 
     @property
     def harvests(self) -> bool:
@@ -91,9 +86,8 @@ class DcatConnector:
                 yield self._offer(raw)
             return
         self._ensure()
-        offers = (offer for raw in self._store.holding(words) if (offer := self._readable(raw)) and _rank(offer, words))
-        found = sorted(offers, key=lambda offer: -_rank(offer, words)) if words else offers
-        yield from itertools.islice(found, query.limit)
+        offers = (offer for raw in self._store.holding(words) if (offer := self._readable(raw)))
+        yield from itertools.islice(best_first(offers, words), query.limit)
 
     def offer(self, dataset_id: str) -> Offer:
         """Return one offer as the catalogue has it now, or had it no longer than ``max_age_hours`` ago."""
@@ -148,32 +142,18 @@ class DcatConnector:
     ) -> list[SourceObject]:
         """Download one distribution into the landing folder, verified by the checksum that the catalogue announces."""
         in_force(agreement, offer, decision)
-        offered = [item.id for item in offer.distributions]
-        if distribution and distribution not in offered:
-            raise NotFound.among("distribution", distribution, offered, where=offer.dataset_id)
+        offered = offer.distribution(distribution)
         known = {item.distribution.id: item for item in distributions(record_of(offer.catalogue_record), self._languages)}
-        wanted = known.get(distribution or next(iter(offered), ""))
+        wanted = known.get(offered.id)
         if wanted is None:
             raise SourceError(
-                "the offer has no distribution that can be fetched", where=offer.dataset, next="ask the data holder"
+                f"the record of the offer holds no distribution {offered.id!r}", where=offer.dataset, next="harvest again"
             )
         with DocumentClient(self._reach(wanted.address.url), self._limits) as client:
             landed = fetch_distribution(
                 client, wanted, landing, limit=self._max_bytes, token=self._token_for(wanted.address.url), progress=progress
             )
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.distribution.file or wanted.distribution.id,
-                path=landed.path,
-                format=wanted.distribution.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted.distribution, landed)]
 
     def _ensure(self) -> None:
         """Harvest where there is no copy, or none that is young enough to take terms from."""
@@ -201,49 +181,20 @@ class DcatConnector:
         return RdfSource(url, accept=self._accept, marks=self._store.marks())
 
     def _base(self) -> str:
-        if not self._url:
-            raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…/catalog.ttl"')
-        return self._url
+        return self._table.needed("url", "https://…/catalog.ttl")
 
     def _client(self) -> DocumentClient:
-        host = urlsplit(self._base()).hostname or ""
-        return DocumentClient(Reach(self._hosts | {host}, loopback=host in _LOOPBACK), self._limits)
+        return DocumentClient(self._table.reach(self._base()), self._limits)
 
     def _reach(self, url: str) -> Reach:
         """Return where files may lie: at the hosts of the settings, or without any at every public host. Catalogues name hosts freely."""
-        own = urlsplit(self._base()).hostname or ""
-        host = urlsplit(url).hostname or ""
-        if self._hosts or host == own:
-            return Reach(self._hosts | {own}, loopback=own in _LOOPBACK)
-        return Reach()
+        home = self._table.reach(self._base())
+        return home if self._table.texts("hosts") or urlsplit(url).hostname in home.hosts else Reach(tls=self._table.tls)
 
     def _token(self) -> str:
-        if not self._secret:
-            return ""
-        value = os.environ.get(self._secret, "")
-        if not value:
-            raise SettingsError(
-                f"the environment has no {self._secret}", where=self._where, next="set it to what the catalogue gave you"
-            )
-        return value
+        return self._table.from_environment("token_env", "set it to what the catalogue gave you")
 
     def _token_for(self, url: str) -> str:
         """Return the catalogue's token for addresses of the catalogue only: no credential goes to another host."""
         here, there = urlsplit(self._base()), urlsplit(url)
         return self._token() if (here.scheme, here.netloc) == (there.scheme, there.netloc) else ""
-
-    def _number(self, table: Mapping[str, Any], key: str, default: int) -> int:
-        value = table.get(key, default)
-        with contextlib.suppress(TypeError, ValueError):
-            if int(value) >= 1:
-                return int(value)
-        raise SettingsError(f"{key} is {value!r}", where=self._where, next="give a whole number from 1")
-
-
-def _rank(offer: Offer, words: list[str]) -> int:
-    """Return 0 unless every word occurs; words in the title count three times."""
-    title = f"{offer.dataset_id} {offer.title}".casefold()
-    whole = " ".join((title, offer.description, offer.holder, *offer.keywords, *offer.fitness.themes)).casefold()
-    if not all(word in whole for word in words):
-        return 0
-    return 1 + sum(3 if word in title else 1 for word in words)

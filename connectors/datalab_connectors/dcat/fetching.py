@@ -12,6 +12,7 @@ from datalab.ports.documents import DocumentClient
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
 from datalab_connectors.dcat.reading import Found
+from datalab_connectors.objects import landed_before
 
 _PAGES = (b"<!doctype html", b"<html")
 
@@ -21,12 +22,12 @@ def fetch_distribution(
 ) -> Landed:
     """Download a distribution; what stands in the landing folder under its announced SHA-256 is not fetched again."""
     address, distribution = wanted.address, wanted.distribution
-    if distribution.sha256 and (landed := landing.find(distribution.sha256)) is not None:
+    if (landed := landed_before(landing, distribution)) is not None:
         return landed
     return client.download(
         address.url,
         landing,
-        distribution.file or distribution.id,
+        distribution.name,
         limit=limit,
         sha256=distribution.sha256,
         token=token,

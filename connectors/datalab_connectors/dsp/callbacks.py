@@ -5,31 +5,19 @@ Data that a provider pushes lands here too: ``PUT /landing/<transfer>/<name>``, 
 
 from __future__ import annotations
 
-import atexit
 import hmac
 import re
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
-from datalab.errors import SourceError, UsageError
+from datalab.errors import SourceError
 from datalab.ports.landing import Arrival
+from datalab_connectors.doorstep import Doorstep, Serving, listen
 from datalab_connectors.dsp.exchange import Exchange
 
-HOST = "127.0.0.1"
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
-
-
-@dataclass(frozen=True, slots=True)
-class Doorstep:
-    """Where callbacks are taken: ``host`` and ``port`` (0: any) to listen on, ``address`` as the others reach it ("" for that)."""
-
-    host: str = HOST
-    port: int = 0
-    address: str = ""
 
 
 @dataclass(slots=True)
@@ -42,64 +30,12 @@ class Delivery:
 
 
 Deliveries = dict[tuple[str, str], Delivery]
-_threads: WeakSet[threading.Thread] = WeakSet()
 
 
-@atexit.register
-def _join() -> None:
-    """Wait for the servers that are closing: one that still runs while the interpreter is taken down can crash it (SIGSEGV)."""
-    for thread in list(_threads):
-        thread.join(timeout=2)
-
-
-class Callbacks:
-    """Serves callbacks until ``close``; ``ended`` is called when no callback can come any more."""
-
-    def __init__(self, exchange: Exchange, deliveries: Deliveries, door: Doorstep, ended: Callable[[], None]) -> None:
-        import uvicorn
-
-        self._socket = _bind(door)
-        self.port: int = self._socket.getsockname()[1]
-        self.address = door.address.rstrip("/") or f"http://{door.host}:{self.port}"
-        config = uvicorn.Config(
-            _application(exchange, deliveries),
-            log_level="warning",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._ended = ended
-        self._thread = threading.Thread(target=self._run, name="dsp-callbacks", daemon=True)
-        self._thread.start()
-        _threads.add(self._thread)
-
-    def _run(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self._socket.close()
-            self._ended()
-
-    def close(self) -> None:
-        """Stop listening; the thread ends by itself within a moment."""
-        self._server.should_exit = True
-
-
-def _bind(door: Doorstep) -> socket.socket:
-    """Bind the port asked for if it is free, else any; behind a public address only the port asked for will do."""
-    listener = socket.socket(socket.AF_INET6 if ":" in door.host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((door.host, door.port))
-    except OSError:
-        if door.address:
-            listener.close()
-            raise UsageError(f"the callback port {door.port} is taken", next="wait for the other run, or change it") from None
-        listener.bind((door.host, 0))
-    listener.listen(64)
-    return listener
+def serve_callbacks(exchange: Exchange, deliveries: Deliveries, door: Doorstep, ended: Callable[[], None]) -> Serving:
+    """Serve callbacks on the port asked for if it is free, else any; behind a public address only the port asked for will do."""
+    listener = listen(door, "the callback address", elsewhere=not door.address)
+    return Serving(_application(exchange, deliveries), listener, "dsp-callbacks", ended=ended)
 
 
 def _application(exchange: Exchange, deliveries: Deliveries) -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import secrets
@@ -24,7 +23,8 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.reach import Reach
-from datalab_connectors.dsp.callbacks import Delivery, Doorstep
+from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.dsp.callbacks import Delivery
 from datalab_connectors.dsp.exchange import Turn
 from datalab_connectors.dsp.messages import HTTP_ENDPOINT, PULL, PUSH
 from datalab_connectors.dsp.provider import BY_DISTRIBUTION, properties
@@ -33,6 +33,7 @@ from datalab_connectors.dsp.sessions import Key, lend
 from datalab_connectors.dsp.store import Process, Store
 from datalab_connectors.dsp.transitions import ENDED, IllegalMove
 from datalab_connectors.dsp.versions import V2025_1, Version, recognise
+from datalab_connectors.processes import alive, alone
 
 _POLL = 1.0
 
@@ -102,7 +103,7 @@ class Consumer:
         Raise ``PolicyRefusal`` where the provider says no, ``ProtocolError`` where it breaks the protocol or wants other
         terms, ``SourceError`` where it does not answer in time: calling again goes on from there.
         """
-        with self._one_at_a_time(), contextlib.closing(Store(self._path)) as store:
+        with alone(self._state / "negotiating.lock"), contextlib.closing(Store(self._path)) as store:
             process = self._unfinished(store, "negotiation", subject)
             port = int(process.data["port"]) if process else 0
             with self._session(port) as session:
@@ -273,7 +274,7 @@ class Consumer:
     def _left_behind(self, store: Store) -> list[Process]:
         """Return the unfinished transfers of processes that were killed."""
         found = (item for item in store.under_way("transfer") if item.party == self._endpoint)
-        return [item for item in found if not _alive(int(item.data.get("owner", 0)))]
+        return [item for item in found if not alive(int(item.data.get("owner", 0)))]
 
     def _unfinished(self, store: Store, kind: str, subject: str) -> Process | None:
         found = [item for item in store.about(kind, subject) if item.state not in ENDED and item.party == self._endpoint]
@@ -282,14 +283,6 @@ class Consumer:
     def _session(self, port: int = 0) -> contextlib.AbstractContextManager[Session]:
         return lend(Key(self._path, self._reach, self._door), self._token, port)
 
-    @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """Two processes that want the same agreement get one: the second finds what the first reached."""
-        self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._state / "negotiating.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
 
 def agreement_in(text: str) -> dict[str, Any]:
     """Return the agreement in a kept agreement message, in whichever version it was written."""
@@ -297,17 +290,6 @@ def agreement_in(text: str) -> dict[str, Any]:
     said = recognise(body).read(body, "ContractAgreementMessage")
     agreement: dict[str, Any] = said["agreement"]
     return agreement
-
-
-def _alive(pid: int) -> bool:
-    """Whether another process of this machine still is at work; the number may by chance be somebody else's by now."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
 
 
 def _why(process: Process) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from datalab.errors import NotFound, ProtocolError
+from datalab.errors import ProtocolError
 from datalab.model.offer import Distribution, Offer
 from datalab.policy import parse
 from datalab.ports.landing import safe_name
@@ -69,14 +69,6 @@ def distribution_in(item: Mapping[str, Any], place: int) -> Distribution:
     )
 
 
-def distribution_of(offer: Offer, name: str) -> Distribution:
-    """Return a distribution by its id; "" is the first."""
-    found = [item for item in offer.distributions if name in {"", item.id}]
-    if not found:
-        raise NotFound.among("distribution", name, (item.id for item in offer.distributions), where=offer.dataset_id)
-    return found[0]
-
-
 def columns_in(dataset: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return the columns that a catalogue entry describes."""
     return tuple(
@@ -84,15 +76,6 @@ def columns_in(dataset: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         for item in dataset.get("columns", ())
         if isinstance(item, Mapping)
     )
-
-
-def rank(offer: Offer, words: list[str]) -> int:
-    """Return 0 unless every word occurs; words in the title count three times."""
-    title = f"{offer.dataset_id} {offer.title}".casefold()
-    whole = " ".join((title, offer.description, offer.holder, *offer.keywords, *offer.languages)).casefold()
-    if not all(word in whole for word in words):
-        return 0
-    return sum(3 if word in title else 1 for word in words)
 
 
 def text(value: Any) -> str:

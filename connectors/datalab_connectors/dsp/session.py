@@ -10,7 +10,8 @@ from typing import Any
 from datalab.errors import ProtocolError, SourceError
 from datalab.ports.http import HttpClient, HttpRefused, Limits
 from datalab.ports.reach import Reach
-from datalab_connectors.dsp.callbacks import Callbacks, Deliveries, Doorstep
+from datalab_connectors.doorstep import Doorstep
+from datalab_connectors.dsp.callbacks import Deliveries, serve_callbacks
 from datalab_connectors.dsp.exchange import Exchange, NotYet, version_of
 from datalab_connectors.dsp.post import Post
 from datalab_connectors.dsp.store import Process, Store
@@ -31,9 +32,9 @@ class Session:
         self.deliveries: Deliveries = {}
         self._post = Post(self.store, self.client, self.exchange.act, "", self.exchange.hinder)
         self.exchange.wake = self._post.wake
-        self._callbacks = Callbacks(self.exchange, self.deliveries, door, self.store.close)
+        self._callbacks = serve_callbacks(self.exchange, self.deliveries, door, self.store.close)
         self.port = self._callbacks.port
-        self.address = self.exchange.address = self._callbacks.address
+        self.address = self.exchange.address = door.reached(self.port)
         self._post.start()
 
     def speak_as(self, token: str) -> None:

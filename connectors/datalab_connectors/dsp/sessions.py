@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datalab.ports.reach import Reach
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep
 from datalab_connectors.dsp.session import Session
 
 _SECONDS = 2.0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import httpx
 
 from datalab.ports.http import HttpClient, HttpRefused
 from datalab.ports.limits import Limits
@@ -36,19 +34,8 @@ class ManagementClient(HttpClient):
         for secret in (key, token):
             self._remember(secret)
 
-    @contextlib.contextmanager
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | Iterator[bytes] | None,
-        token: str,
-        deadline: float,
-    ) -> Iterator[httpx.Response]:
-        named = {**headers, "x-api-key": self._key} if self._key else headers
-        with super()._exchange(method, url, named, content, token or self._token, deadline) as response:
-            yield response
+    def _credentials(self, token: str) -> dict[str, str]:
+        return super()._credentials(token or self._token) | ({"x-api-key": self._key} if self._key else {})
 
     def _refused(self, status: int, url: str, body: Any, reason: str) -> HttpRefused:
         """Tell a list of ``{message, type, path}``, with every credential taken out."""

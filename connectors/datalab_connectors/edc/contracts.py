@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
@@ -13,23 +14,21 @@ from datalab_connectors.dsp.terms import same_terms
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
 from datalab_connectors.edc.reading import request_policy, terms_of
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.records import Records
+from datalab_connectors.waiting import waits
 
 _MARK = "urn:datalab:negotiation:"
 _UNDELIVERED = "Failed to send request"
 
 
+@dataclass(frozen=True, slots=True)
 class Contracts:
     """The contracts of one connector. ``patience`` in seconds."""
 
-    def __init__(
-        self, management: Management, records: Records, patience: float, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._management = management
-        self._records = records
-        self._patience = patience
-        self._sleep = sleep
+    management: Management
+    records: Records
+    patience: float
+    sleep: Callable[[float], None] = time.sleep
 
     def conclude(self, subject: str, offer: Offer, lasts: Callable[[str], bool]) -> str:
         """Return EDC's word of the agreement, to the letter: the one that stands where it ``lasts``, continued, or a new one.
@@ -37,14 +36,14 @@ class Contracts:
         Call it holding the subject. Raise ``PolicyRefusal`` where the provider says no, ``SourceError`` where it does not answer in
         time: calling again goes on from there.
         """
-        record = self._records.get(subject)
+        record = self.records.get(subject)
         if said := str(record.get("agreement", "")):
-            if lasts(said) and self._management.knows(str(json.loads(said).get("@id"))):
+            if lasts(said) and self.management.knows(str(json.loads(said).get("@id"))):
                 return said
             record = {}
         negotiation = str(record.get("negotiation", ""))
         if not negotiation and record.get("begun"):  # killed between asking and writing down the answer
-            negotiation = self._management.marked(str(record["begun"]))
+            negotiation = self.management.marked(str(record["begun"]))
         if negotiation:
             try:
                 return self._finish(subject, offer, negotiation)
@@ -55,38 +54,38 @@ class Contracts:
 
     def _begin(self, subject: str, offer: Offer) -> str:
         mark = f"{_MARK}{subject}:{time.time_ns()}"
-        self._records.put(subject, {"begun": mark})
-        negotiation = self._management.negotiate(request_policy(offer, self._management.provider_id, subject), mark)
-        self._records.put(subject, {"begun": mark, "negotiation": negotiation})
+        self.records.put(subject, {"begun": mark})
+        negotiation = self.management.negotiate(request_policy(offer, self.management.provider_id, subject), mark)
+        self.records.put(subject, {"begun": mark, "negotiation": negotiation})
         return negotiation
 
     def _finish(self, subject: str, offer: Offer, negotiation: str) -> str:
         told = self._await(negotiation)
         if told["state"] != "FINALIZED":
-            self._records.put(subject, {})
+            self.records.put(subject, {})
             raise self._refusal(str(told.get("errorDetail") or ""), offer)
-        said = self._management.agreement(negotiation)
+        said = self.management.agreement(negotiation)
         _check(said.body, offer)
-        self._records.put(subject, {"negotiation": negotiation, "agreement": said.text})
+        self.records.put(subject, {"negotiation": negotiation, "agreement": said.text})
         return said.text
 
     def _await(self, negotiation: str) -> Mapping[str, Any]:
         """Wait for the end; of several reasons the first is told: EDC overwrites it where it cannot tell the provider."""
         reason, state = "", ""
-        for _ in waits(self._patience, self._sleep):
-            told = self._management.negotiation(negotiation)
+        for _ in waits(self.patience, self.sleep):
+            told = self.management.negotiation(negotiation)
             state, reason = str(told["state"]), reason or str(told.get("errorDetail") or "")
             if state in {"FINALIZED", "TERMINATED"}:
                 return {**told, "errorDetail": reason}
         raise SourceError(
             f"the contract was not concluded in time: it is {state}" + (f" ({reason[:300]})" if reason else ""),
-            where=self._management.url,
+            where=self.management.url,
             next="try again: it goes on from here",
         )
 
     def _refusal(self, detail: str, offer: Offer) -> SourceError | PolicyRefusal:
         code, words = peer_error(detail)
-        where = f"{self._management.provider_id}, {offer.dataset_id}"
+        where = f"{self.management.provider_id}, {offer.dataset_id}"
         if not code and detail.startswith(_UNDELIVERED):
             return SourceError(
                 f"EDC could not reach the provider's connector: {words[:300]}", where=where, next="try again later"

@@ -3,63 +3,55 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from datalab.errors import SourceError
-from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
-from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab.ports.http import Limits
+from datalab.ports.landing import Landed, Landing
 from datalab_connectors.edc.client import EdcRefused, peer_error
 from datalab_connectors.edc.management import Management
-from datalab_connectors.simpl.bucket import LandingBucket
-from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.landing_point import LandingPoint
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.landing.granted import GrantedClient
+from datalab_connectors.landing.transfers import Order, Transfers, started
+from datalab_connectors.objects import check_size
+from datalab_connectors.records import Records
+from datalab_connectors.waiting import waits
 
 TYPES = {"pull": "HttpData-PULL", "push": "HttpData-PUSH", "bucket": "AmazonS3-PUSH"}
 """Our transports, in the order of preference, and EDC's transfer types for them."""
-_OVER = frozenset(("COMPLETED", "DEPROVISIONING", "DEPROVISIONED"))
-_STARTED = frozenset(("STARTED", *_OVER))
-_ENDED = frozenset(("TERMINATED", "TERMINATING"))
 _TRIES = 3
 """How often a refused token is replaced without a byte coming in between."""
-_BUCKET = {
-    "region": "region", "bucketName": "bucketName", "objectName": "objectName", "accessKey": "accessKeyId",
-    "secretKey": "secretAccessKey", "endpoint": "endpointOverride", "storage": "endpointOverride",
+_DESTINATIONS = {
+    "push": ("HttpData", {"baseUrl": "baseUrl"}),
+    "bucket": (
+        "AmazonS3",
+        {
+            "region": "region", "bucketName": "bucketName", "objectName": "objectName", "accessKey": "accessKeyId",
+            "secretKey": "secretAccessKey", "endpoint": "endpointOverride", "storage": "endpointOverride",
+        },
+    ),
 }  # fmt: skip
+"""EDC's type of a destination, and its names for what is known of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be brought, and under which agreement; ``record`` is the name of what is kept of it."""
+class EdcTransfers(Transfers[Order]):
+    """The transfers of one connector: what is under way is kept, so that a process that was killed leaves none behind."""
 
-    agreement: str
-    dataset: str
-    wanted: Distribution
-    limit: int
-    record: str
-
-    @property
-    def name(self) -> str:
-        """The name under which it lands."""
-        return self.wanted.file or self.wanted.id
-
-
-class Transfers:
-    """The transfers of one connector. ``patience``: seconds without any progress."""
+    speaker = "EDC"
 
     def __init__(
         self, management: Management, records: Records, patience: float, sleep: Callable[[float], None] = time.sleep
     ) -> None:
+        super().__init__(patience, Limits(), sleep)
         self._management = management
         self._records = records
-        self._patience = patience
-        self._sleep = sleep
+
+    def alone(self, order: Order) -> contextlib.AbstractContextManager[None]:
+        """Hold the agreement of an order: one transfer at a time."""
+        return self._records.alone(_record(order))
 
     def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
         """Pull it; where its token dies on the way, under a new one, from where it stopped."""
@@ -70,7 +62,7 @@ class Transfers:
                 landed = reader.download(
                     address,
                     landing,
-                    order.name,
+                    order.wanted.name,
                     token=token,
                     limit=order.limit,
                     sha256=order.wanted.sha256,
@@ -81,79 +73,44 @@ class Transfers:
             self.end(order, "It was not completed.")
             raise
         self.end(order, "The data was fetched.")
-        self._check_size(order, landed.bytes)
+        check_size(order.wanted, landed.bytes, order.dataset)
         return landed
 
-    def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
-        """Have it pushed to an HTTP landing point of ours."""
-        with (
-            landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
-            LandingPoint(door, arrival) as point,
-        ):
-            try:
-                transfer = self.begin(order, TYPES["push"], {"type": "HttpData", "baseUrl": point.url})
-                self._await_arrival(transfer, point, arrival, progress)
-            except SourceError as error:
-                error.what, error.where = (text.replace(point.secret, "…") for text in (error.what, error.where))
-                self.end(order, "It was not completed.")
-                raise
-            self.forget(order)
-            self._check_size(order, arrival.size)
-        assert arrival.landed is not None
-        return arrival.landed
-
-    def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
-        """Have it written into a landing bucket of ours, and bring it home."""
-        lent = bucket.lend(order.name)
-        known = {_BUCKET[key]: value for key, value in lent.items() if key in _BUCKET}
-        try:
-            transfer = self.begin(order, TYPES["bucket"], {"type": "AmazonS3", **known})
-            self.wait(transfer, _OVER)
-        except SourceError as error:
-            for secret in filter(None, (lent.get("secretKey"), lent.get("accessKey"))):
-                error.what = error.what.replace(secret, "•••")
-            self.end(order, "It was not completed.")
-            raise
-        self.forget(order)
-        landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
-        self._check_size(order, landed.bytes)
-        return landed
-
-    def begin(self, order: Order, transfer_type: str, destination: Mapping[str, Any] | None = None) -> str:
+    def begin(self, order: Order, way: str, known: Mapping[str, str]) -> str:
         """Begin a transfer; one that a killed process left behind is ended first."""
         self.end(order, "The consumer restarted.")
-        transfer = self._management.order(order.agreement, order.dataset, transfer_type, destination)
-        self._records.put(order.record, {"transfer": transfer})
+        kind, names = _DESTINATIONS.get(way, ("", {}))
+        filled = {"type": kind, **{names[key]: value for key, value in known.items() if key in names}}
+        transfer = self._management.order(order.agreement, order.dataset, TYPES[way], filled if kind else None)
+        self._records.put(_record(order), {"transfer": transfer})
         return transfer
+
+    def look(self, transfer: str) -> Mapping[str, Any]:
+        """Return a transfer as it stands."""
+        return self._management.transfer(transfer)
+
+    def why(self, told: Mapping[str, Any]) -> str:
+        """Return why a transfer stands as it does; the other connector's error, unpacked."""
+        code, words = peer_error(str(told.get("errorDetail") or ""))
+        return (f"{code}: {words}" if code else words)[:300]
 
     def end(self, order: Order, reason: str) -> None:
         """End the transfer that is under way, so that its token opens nothing any more; EDC may be past hearing it."""
-        transfer = str(self._records.get(order.record).get("transfer", ""))
+        transfer = str(self._records.get(_record(order)).get("transfer", ""))
         if transfer:
             with contextlib.suppress(SourceError):
                 self._management.terminate(transfer, reason)
-            self.forget(order)
+            self._records.put(_record(order), {})
 
-    def forget(self, order: Order) -> None:
-        """Keep nothing more of a transfer."""
-        self._records.put(order.record, {})
-
-    def wait(self, transfer: str, reached: frozenset[str], grown: Callable[[], int] = lambda: 0) -> None:
-        """Look at a transfer until it is where it should be; as long as bytes come, there is no hurry."""
-        size, state = grown(), ""
-        while True:
-            for _ in waits(self._patience, self._sleep, longest=2.0):
-                told = self._management.transfer(transfer)
-                state = str(told["state"])
-                before, size = size, grown()
-                if state in reached:
-                    return
-                if state in _ENDED:
-                    raise SourceError(f"the transfer was ended: {_why(told)}", where=transfer, next="fetch it again")
-                if size > before:
-                    break
-            else:
-                raise _late(state, told, transfer)
+    @contextlib.contextmanager
+    def _under_way(self, order: Order, *secrets: str) -> Iterator[None]:
+        try:
+            with super()._under_way(order, *secrets):
+                yield
+        except SourceError:
+            self.end(order, "It was not completed.")
+            raise
+        self._records.put(_record(order), {})
 
     def reference(self, transfer: str) -> tuple[str, str]:
         """Return address and token of a pull, which EDC keeps a moment later than it tells the start."""
@@ -165,33 +122,6 @@ class Transfers:
                     raise
         raise SourceError("the transfer started, and EDC has no reference to it", where=transfer, next="fetch it again")
 
-    def _await_arrival(self, transfer: str, point: LandingPoint, arrival: Arrival, progress: Progress) -> None:
-        told = 0
-
-        def grown() -> int:
-            nonlocal told
-            if point.failure is not None and not point.arrived.is_set():
-                raise point.failure
-            if arrival.size > told:
-                told = arrival.size
-                progress(arrival.name, told, None)
-            return told
-
-        self.wait(transfer, _OVER, grown)
-        if not point.arrived.wait(min(5.0, self._patience)):
-            raise SourceError(
-                "EDC says that the transfer is completed, and nothing whole has arrived here",
-                where=transfer,
-                next="check that the address under listen and callback leads here",
-            )
-        grown()
-
-    def _check_size(self, order: Order, size: int) -> None:
-        if order.wanted.bytes is not None and size != order.wanted.bytes:
-            raise SourceError(
-                f"{size} bytes came where {order.wanted.bytes} were announced", where=order.dataset, next="fetch it again"
-            )
-
 
 class _Pulling:
     """One pull: its transfer, its reference, and what to try when the data plane no longer takes the token.
@@ -199,7 +129,7 @@ class _Pulling:
     EDC's data plane wants the token as it is; others want it after ``Bearer``.
     """
 
-    def __init__(self, transfers: Transfers, order: Order, progress: Progress) -> None:
+    def __init__(self, transfers: EdcTransfers, order: Order, progress: Progress) -> None:
         self._transfers = transfers
         self._order = order
         self._progress = progress
@@ -224,7 +154,7 @@ class _Pulling:
         self._mark = self._size
         if self._tries > _TRIES:
             return None
-        self._transfers.wait(self._transfer, _STARTED)
+        self._transfers.wait(self._transfer, started)
         found = self._transfers.reference(self._transfer)
         if found != self._held:
             self._held = found
@@ -236,21 +166,11 @@ class _Pulling:
         return self.grant
 
     def _begin(self) -> tuple[str, tuple[str, str]]:
-        transfer = self._transfers.begin(self._order, TYPES["pull"])
-        self._transfers.wait(transfer, _STARTED)
+        transfer = self._transfers.begin(self._order, "pull", {})
+        self._transfers.wait(transfer, started)
         return transfer, self._transfers.reference(transfer)
 
 
-def _why(told: Mapping[str, Any]) -> str:
-    code, words = peer_error(str(told.get("errorDetail") or ""))
-    return (f"{code}: {words}" if code else words)[:300]
-
-
-def _late(state: str, told: Mapping[str, Any], transfer: str) -> SourceError:
-    if state.startswith("SUSPEND"):
-        return SourceError(
-            f"the provider has suspended the transfer: {_why(told)}",
-            where=transfer,
-            next="ask the provider what it waits for; fetch again when it has resumed",
-        )
-    return SourceError(f"the transfer was not completed in time: it is {state}", where=transfer, next="fetch it again")
+def _record(order: Order) -> str:
+    """Return the name of what is kept of an order."""
+    return hashlib.sha256(order.agreement.encode()).hexdigest()

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from datalab.errors import NotFound, ReadError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
@@ -19,12 +19,12 @@ from datalab.model.offer import Distribution, Offer, Query
 from datalab.model.policy import Policy
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing
+from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import kind_of, shown_name
-from datalab_connectors.standing import Attestation, agree, in_force, missing_policy, stated_policy
+from datalab_connectors.objects import object_of
+from datalab_connectors.standing import Attestation, agree, missing_policy, stated_policy
+from datalab_connectors.table import PARTICIPANT, Table
 
-_KEYS = {
-    "kind", "root", "attestation", "attested_by", "personal_data", "participant", "policy", "holder", "max_files", "outside",
-}  # fmt: skip
 _BLOCK = 1 << 20
 _MAX_FILES = 100_000
 _NEAR = 1000
@@ -39,24 +39,26 @@ class FilesConnector:
     nothing outside the root is read, unless ``outside`` says that paths come from the steward's own hand.
     """
 
+    keys: ClassVar[Mapping[str, type]] = {
+        "root": str, "attestation": str, "attested_by": str, "personal_data": bool, "participant": str, "policy": str,
+        "holder": str, "max_files": int, "outside": bool,
+    }  # fmt: skip
+
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
-        where = f"datalab.toml, [connectors.{name}]"
-        for key in table:
-            if key not in _KEYS:
-                raise NotFound.among("key", key, _KEYS, where=where)
         self.name = name
-        self._root = Path(table.get("root", ".")).resolve()
-        self._attestation = Attestation.of(table)
-        self._personal = table.get("personal_data", True) is not False
-        self._participant = str(table.get("participant", "did:web:datalab.example"))
-        self._policy_name = str(table.get("policy", ""))
-        self._holder = str(table.get("holder", ""))
-        self._outside = table.get("outside", False) is True
-        self._max_files = table.get("max_files", _MAX_FILES)
-        if type(self._max_files) is not int or self._max_files < 1:
-            raise SettingsError("'max_files' must be a whole number from 1", where=where)
+        told = Table.of(name, table, self.keys)
+        self._root = Path(told.text("root", ".")).resolve()
+        self._attestation = Attestation.of(told)
+        self._personal = told.flag("personal_data", True)
+        self._participant = told.text("participant", PARTICIPANT)
+        self._policy_name = told.text("policy")
+        self._holder = told.text("holder")
+        self._outside = told.flag("outside", False)
+        self._max_files = told.number("max_files", _MAX_FILES)
         if "/" in self._policy_name:
-            raise SettingsError("'policy' is the name of a file, not a path", where=where)
+            raise SettingsError(
+                "'policy' is the name of a file, not a path", where=told.where, next='write policy = "policy.json"'
+            )
 
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the files of known formats below the root whose path contains all words."""
@@ -106,25 +108,18 @@ class FilesConnector:
     ) -> list[SourceObject]:
         """Copy the files of one format into the landing folder, in the order of their names."""
         in_force(agreement, offer, decision)
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            raise NotFound.among(
-                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
-            )
+        wanted = offer.distribution(distribution)
         place = self._place(offer.dataset_id)
         paths = [path for path in self._data(place) if (kind_of(path.name)[0] or "text") == wanted.format]
         landed = [_land(path, landing, wanted.sha256, progress) for path in paths]
         return [
-            SourceObject(
-                ordinal=ordinal,
+            object_of(
+                agreement,
+                offer,
+                wanted,
+                item,
                 name=shown_name(path.relative_to(place.parent).as_posix()),
-                path=item.path,
-                format=wanted.format,
-                bytes=item.bytes,
-                sha256=item.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
+                ordinal=ordinal,
             )
             for ordinal, (path, item) in enumerate(zip(paths, landed, strict=True))
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from datalab.errors import NotFound, ProtocolError, SettingsError, SourceError
@@ -15,26 +15,17 @@ from datalab.ports.connector import Progress
 from datalab.ports.http import HttpClient, HttpRefused, Limits, Reach
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.reach import shown
-from datalab.ports.secrets import secret
+from datalab.ports.tls import TLS_KEYS
+from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import shown_name
+from datalab_connectors.objects import landed_before, object_of
 from datalab_connectors.rest.pages import hits
 from datalab_connectors.rest.pointer import values
 from datalab_connectors.rest.profile import load_profile
 from datalab_connectors.rest.reading import id_of, offer_of
-from datalab_connectors.standing import agree, in_force
+from datalab_connectors.standing import agree
+from datalab_connectors.table import LOOPBACK, MAX_BYTES, PARTICIPANT, Table
 
-_KEYS = {
-    "kind": str,
-    "profile": str,
-    "url": str,
-    "key": str,
-    "hosts": list,
-    "personal_data": bool,
-    "participant": str,
-    "max_bytes": int,
-    "patience": int,
-}
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _ANY = "*"
 
 
@@ -45,33 +36,30 @@ class RestConnector:
     the catalogue alone. Without a word to the contrary (``personal_data = false``) data is treated as personal.
     """
 
+    keys: ClassVar[Mapping[str, type]] = {
+        "profile": str, "url": str, "key": str, "hosts": list, "personal_data": bool, "participant": str, "max_bytes": int,
+        "patience": int, **TLS_KEYS,
+    }  # fmt: skip
+
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
-        self._where = f"datalab.toml, [connectors.{name}]"
-        for key, value in table.items():
-            if key not in _KEYS:
-                raise NotFound.among("key", key, _KEYS, where=self._where)
-            if type(value) is not _KEYS[key]:
-                raise SettingsError(f"{key!r} must be of the type {_KEYS[key].__name__}", where=self._where)
-        if not table.get("profile"):
-            raise SettingsError("the connector has no profile", where=self._where, next='write profile = "stac"')
-        self._profile = load_profile(table["profile"], where=self._where)
-        self._url = (table.get("url") or self._profile[""]["url"]).rstrip("/")
-        if not self._url:
-            raise SettingsError("the connector has no url", where=self._where, next='write url = "https://…"')
-        self._hosts = frozenset(map(str, table.get("hosts", ())))
-        self._key = table.get("key", "")
-        if self._profile["auth"]["style"] == "query" and not self._key:
+        self._table = Table.of(name, table, self.keys)
+        where = self._table.where
+        self._profile = load_profile(self._table.needed("profile", "stac"), where=where)
+        self._url = (self._table.text("url") or self._profile[""]["url"] or self._table.needed("url", "https://…")).rstrip("/")
+        self._keyed = bool(self._table.text("key"))
+        if self._profile["auth"]["style"] == "query" and not self._keyed:
             raise SettingsError(
-                f"{self._profile['']['title']} wants a key", where=self._where, next='write key = "env:…" or key = "file:…"'
+                f"{self._profile['']['title']} wants a key", where=where, next='write key = "env:…" or key = "file:…"'
             )
+        self._table.read_tls(self._url)
         parts = urlsplit(self._url)
-        if self._key and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            raise SettingsError("the key would travel without TLS", where=self._where, next='write url = "https://…"')
-        self._personal = table.get("personal_data", True)
-        self._participant = table.get("participant", "did:web:datalab.example")
-        self._max_bytes = table.get("max_bytes", 64 << 30)
-        seconds = float(table.get("patience", 60))
+        if self._keyed and parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise SettingsError("the key would travel without TLS", where=where, next='write url = "https://…"')
+        self._personal = self._table.flag("personal_data", True)
+        self._participant = self._table.text("participant", PARTICIPANT)
+        self._max_bytes = self._table.number("max_bytes", MAX_BYTES)
+        seconds = float(self._table.number("patience", 60))
         self._limits = Limits(seconds=seconds, idle=min(20.0, seconds))
         self._parents: dict[str, Any] = {}
 
@@ -107,30 +95,15 @@ class RestConnector:
     ) -> list[SourceObject]:
         """Bring one file into the landing folder; what stands there under its announced hash is not moved again."""
         in_force(agreement, offer, decision)
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            names = (item.id for item in offer.distributions)
-            raise NotFound.among("distribution", distribution, names, where=offer.dataset_id)
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         if landed is None:
             with self._client() as client:
                 now, addresses = self._read(self._asking(client), offer.dataset_id)
             if now.policy.sha256 != offer.policy.sha256 or wanted not in now.distributions:
                 raise SourceError("the record differs from the one that was offered", where=offer.dataset, next="begin again")
-            landed = self._download(addresses[wanted.id], landing, wanted.file or wanted.id, wanted.sha256, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+            landed = self._download(addresses[wanted.id], landing, wanted.name, wanted.sha256, progress)
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _download(self, address: str, landing: Landing, name: str, sha256: str | None, progress: Progress) -> Landed:
         home = urlsplit(self._url)[:2] == urlsplit(address)[:2]
@@ -207,20 +180,17 @@ class RestConnector:
         return ask
 
     def _secret(self) -> str:
-        return secret(self._key, self._where) if self._key else ""
+        return self._table.secret("key")
 
     def _token(self) -> str:
         return self._secret() if self._profile["auth"]["style"] == "bearer" else ""
 
     def _client(self) -> HttpClient:
         client = HttpClient(self._reach(home=True), self._limits)
-        if self._key:
+        if self._keyed:
             client.hide(self._secret())
         return client
 
     def _reach(self, *, home: bool) -> Reach:
         """Return where to go: the catalogue's host, and for files the hosts of the table besides."""
-        host = urlsplit(self._url).hostname or ""
-        if not home and _ANY in self._hosts:
-            return Reach()
-        return Reach(frozenset((host,)) | (self._hosts - {_ANY}), loopback=host in _LOOPBACK)
+        return Reach(tls=self._table.tls) if not home and _ANY in self._table.texts("hosts") else self._table.reach(self._url)

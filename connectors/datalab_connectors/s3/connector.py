@@ -17,9 +17,12 @@ from datalab.ports.connector import Progress
 from datalab.ports.landing import Landing
 from datalab.ports.objectfetch import fetch_object
 from datalab.ports.objectstore import KeysExpired, ObjectStore, StoredObject
+from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import kind_of, shown_name
-from datalab_connectors.s3.settings import S3Settings
-from datalab_connectors.standing import Attestation, agree, in_force, missing_policy, stated_policy
+from datalab_connectors.objects import object_of
+from datalab_connectors.s3.settings import KEYS, S3Settings
+from datalab_connectors.standing import Attestation, agree, missing_policy, stated_policy
+from datalab_connectors.table import Table
 
 T = TypeVar("T")
 
@@ -32,8 +35,9 @@ class S3Connector:
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         self.name = name
-        self._set = S3Settings.read(table, where=f"datalab.toml, [connectors.{name}]")
-        self._attestation = Attestation.of(table)
+        self._table = Table.of(name, table, KEYS)
+        self._set = S3Settings.of(self._table)
+        self._attestation = Attestation.of(self._table)
 
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the objects of known formats whose key contains all words, each as an offer."""
@@ -65,10 +69,7 @@ class S3Connector:
     ) -> list[SourceObject]:
         """Bring the objects of one format into the landing folder, in the order of their keys: those that were offered."""
         in_force(agreement, offer, decision)
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            names = (item.id for item in offer.distributions)
-            raise NotFound.among("distribution", distribution, names, where=offer.dataset_id)
+        wanted = offer.distribution(distribution)
         fetched: list[SourceObject] = []
         for item in _recorded(offer, self._set.bucket):
             if (kind_of(item.key)[0] or "text") != wanted.format:
@@ -85,19 +86,7 @@ class S3Connector:
                     md5_etags=self._set.md5_etags,
                 )
             )
-            fetched.append(
-                SourceObject(
-                    ordinal=len(fetched),
-                    name=shown_name(name),
-                    path=landed.path,
-                    format=wanted.format,
-                    bytes=landed.bytes,
-                    sha256=landed.sha256,
-                    dataset_id=offer.dataset_id,
-                    agreement_id=agreement.id,
-                    connector=self.name,
-                )
-            )
+            fetched.append(object_of(agreement, offer, wanted, landed, name=shown_name(name), ordinal=len(fetched)))
         return fetched
 
     def _objects(self, store: ObjectStore, dataset_id: str) -> list[StoredObject]:
@@ -161,7 +150,7 @@ class S3Connector:
         return missing_policy(self._set.policy)
 
     def _store(self) -> ObjectStore:
-        return ObjectStore(self._set.endpoint, where=f"datalab.toml, [connectors.{self.name}]")
+        return ObjectStore(self._set.endpoint, where=self._table.where)
 
     def _renewed(self, work: Callable[[ObjectStore], T]) -> T:
         """Do ``work``, once more with the keys read anew where the session token has run out."""

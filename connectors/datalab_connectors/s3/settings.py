@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from datalab.errors import NotFound, SettingsError
+from datalab.errors import SettingsError
 from datalab.ports.objectstore import Endpoint
+from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
-_TEXT = (
-    "kind", "endpoint", "region", "bucket", "prefix", "access_key", "secret_key", "session_token", "ca_file", "policy", "holder",
-    "attestation", "attested_by", "participant", "etags",
-)  # fmt: skip
-_FLAGS = ("anonymous", "path_style", "plain_http", "personal_data")
-_NUMBERS = ("max_bytes", "max_objects")
+KEYS: Mapping[str, type] = {
+    "endpoint": str, "region": str, "bucket": str, "prefix": str, "access_key": str, "secret_key": str, "session_token": str,
+    "ca_file": str, "client_certificate": str, "client_key": str, "policy": str, "holder": str, "attestation": str, "attested_by": str, "participant": str, "etags": str,
+    "anonymous": bool, "path_style": bool, "plain_http": bool, "personal_data": bool, "max_bytes": int, "max_objects": int,
+}  # fmt: skip
 _ETAGS = ("md5", "opaque")
 
 
@@ -35,41 +34,33 @@ class S3Settings:
     max_objects: int
 
     @classmethod
-    def read(cls, table: Mapping[str, Any], *, where: str) -> S3Settings:
-        """Read a table; an unknown key or a wrong type is an error that says so."""
-        for key, value in table.items():
-            if key not in {*_TEXT, *_FLAGS, *_NUMBERS}:
-                raise NotFound.among("key", key, {*_TEXT, *_FLAGS, *_NUMBERS}, where=where)
-            kind = str if key in _TEXT else bool if key in _FLAGS else int
-            if type(value) is not kind or (isinstance(value, int) and kind is int and value < 1):
-                words = {str: "text in quotes", bool: "true or false", int: "a whole number from 1"}
-                raise SettingsError(f"{key!r} must be {words[kind]}", where=where)
-        bucket = table.get("bucket", "")
+    def of(cls, table: Table) -> S3Settings:
+        """Return what a table says."""
+        bucket = table.text("bucket")
         if not bucket or "/" in bucket:
-            raise SettingsError("the connector needs the name of one bucket", where=where, next='write bucket = "…"')
-        etags = table.get("etags", "md5")
-        if etags not in _ETAGS:
-            raise NotFound.among("kind of ETags", etags, _ETAGS, where=where)
-        prefix = table.get("prefix", "").strip("/")
+            raise SettingsError("the connector needs the name of one bucket", where=table.where, next='write bucket = "…"')
+        prefix = table.text("prefix").strip("/")
         return cls(
             endpoint=Endpoint(
-                url=table.get("endpoint", "").rstrip("/"),
-                region=table.get("region", ""),
-                access_key=table.get("access_key", ""),
-                secret_key=table.get("secret_key", ""),
-                session_token=table.get("session_token", ""),
-                anonymous=table.get("anonymous", False),
-                path_style=table.get("path_style", True),
-                plain_http=table.get("plain_http", False),
-                ca_file=table.get("ca_file", ""),
+                url=table.text("endpoint").rstrip("/"),
+                region=table.text("region"),
+                access_key=table.text("access_key"),
+                secret_key=table.text("secret_key"),
+                session_token=table.text("session_token"),
+                anonymous=table.flag("anonymous", False),
+                path_style=table.flag("path_style", True),
+                plain_http=table.flag("plain_http", False),
+                ca_file=table.text("ca_file"),
+                client_certificate=table.text("client_certificate"),
+                client_key=table.text("client_key"),
             ),
             bucket=bucket,
             prefix=f"{prefix}/" if prefix else "",
-            policy=table.get("policy", ""),
-            holder=table.get("holder", ""),
-            participant=table.get("participant", "did:web:datalab.example"),
-            personal_data=table.get("personal_data", True),
-            md5_etags=etags == "md5",
-            max_bytes=table.get("max_bytes", 64 << 30),
-            max_objects=table.get("max_objects", 10_000),
+            policy=table.text("policy"),
+            holder=table.text("holder"),
+            participant=table.text("participant", PARTICIPANT),
+            personal_data=table.flag("personal_data", True),
+            md5_etags=table.among("etags", _ETAGS, "md5") == "md5",
+            max_bytes=table.number("max_bytes", MAX_BYTES),
+            max_objects=table.number("max_objects", 10_000),
         )

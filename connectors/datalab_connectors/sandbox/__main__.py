@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
-import socket
 import sys
 from pathlib import Path
 
 from datalab.errors import DatalabError
-from datalab_connectors.sandbox.server import HOST, check_host, record
+from datalab_connectors.doorstep import HOST, Doorstep, listen
+from datalab_connectors.sandbox.server import check_host, record
 
 ALREADY_RUNNING = 3
 
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--any-port", action="store_true", help="take another port where this one is taken")
     parser.add_argument("--host", default=HOST)
+    parser.add_argument("--address", default="", help="what others call it by where something stands in front of it")
     parser.add_argument("--holdings", type=Path, action="append", default=[], help="folder of holdings; may be repeated")
     parser.add_argument("--page-size", type=int, default=50)
     parser.add_argument("--token-seconds", type=float, default=900.0)
@@ -35,8 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import uvicorn
-
+    from datalab.ports import listening
     from datalab.ports.http import HttpClient, Limits, Reach
     from datalab_connectors.dsp.exchange import Exchange
     from datalab_connectors.dsp.post import Post
@@ -56,8 +56,10 @@ def _serve(options: argparse.Namespace) -> int:
         print("a sandbox runs with this state already", file=sys.stderr)  # noqa: T201
         return ALREADY_RUNNING
     shelf = read_shelf(options.holdings or [OWN])
-    listener = _listen(options.host, options.port, any_port=options.any_port)
-    base = f"http://{HOST}:{listener.getsockname()[1]}"
+    door = Doorstep(options.host, options.port)
+    listener = listen(door, "the sandbox's address", elsewhere=options.any_port, remedy="name another --port")
+    here = f"http://{HOST}:{listener.getsockname()[1]}"
+    base = options.address or here
     store = Store(state / "provider.sqlite")
     reach = Reach(hosts=frozenset((HOST, "localhost")), loopback=True)
     client = HttpClient(reach, Limits(connect=2, idle=5, seconds=10, attempts=1))
@@ -67,8 +69,8 @@ def _serve(options: argparse.Namespace) -> int:
     exchange.wake = post.wake
     node = ConsumerNode(state, shelf, base, f"{base}/2025-1", client)
     app = build(provider, exchange, base=base, page_size=options.page_size, node=node)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="off", access_log=False))
-    record(state, base, os.getpid())
+    server = listening.server(app, listening.MESSAGES, log_level="warning", timeout_graceful_shutdown=5)
+    record(state, here, os.getpid())
     post.start()
     node.start()
     try:
@@ -79,20 +81,6 @@ def _serve(options: argparse.Namespace) -> int:
         client.close()
         store.close()
     return 0
-
-
-def _listen(host: str, port: int, *, any_port: bool) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        if not any_port:
-            listener.close()
-            raise DatalabError(f"port {port} is taken", next="name another --port") from None
-        listener.bind((host, 0))
-    listener.set_inheritable(True)
-    return listener
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ _PAGE = 20
 class SandboxConnector(DspConnector):
     """A sandbox as a data space. Without ``url``, the sandbox of the folder ``state`` is used, and started where needed."""
 
-    keys: ClassVar[frozenset[str]] = DspConnector.keys | {"state", "holdings"}
+    keys: ClassVar[Mapping[str, type]] = {**DspConnector.keys, "state": str, "holdings": list}
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
         super().__init__(name, table, state)
-        self._sandbox = Path(table.get("state", state))
-        self._holdings = [Path(folder) for folder in table.get("holdings", ())]
+        self._sandbox = Path(self._table.text("state", str(state)))
+        self._holdings = [Path(folder) for folder in self._table.texts("holdings")]
+        self._started = ""
 
     def search(self, query: Query) -> Iterator[Offer]:
         """Yield the offers that match all words, best first; without words, the whole catalogue."""
@@ -62,6 +63,7 @@ class SandboxConnector(DspConnector):
                     return
 
     def _base(self) -> str:
-        if not self._url:
-            self._url = start(self._sandbox, holdings=self._holdings).url
-        return self._url
+        if not self._started:
+            named = self._table.text("url").rstrip("/")
+            self._started = named or start(self._sandbox, holdings=self._holdings).url
+        return self._started

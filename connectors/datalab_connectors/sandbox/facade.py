@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from datalab.errors import SourceError
 from datalab_connectors.dsp.endpoints import read_body
+from datalab_connectors.ranking import rank
 from datalab_connectors.sandbox.catalogue import PREFIX
 from datalab_connectors.sandbox.consumption import TEMPLATES, ConsumerNode
 from datalab_connectors.sandbox.description import contract_document, self_description, value_of
@@ -232,12 +233,8 @@ def _hit(holding: Holding, base: str) -> dict[str, Any]:
 
 
 def _rank(holding: Holding, words: list[str]) -> int:
-    """Return 0 unless every word occurs; words in the title count three times."""
-    title = f"{holding.id} {holding.title}".casefold()
-    text = " ".join((title, holding.description, holding.holder, *holding.keywords, *holding.languages)).casefold()
-    if not all(word in text for word in words):
-        return 0
-    return sum(3 if word in title else 1 for word in words)
+    said = (holding.description, holding.holder, *holding.keywords, *holding.languages)
+    return rank(words, f"{holding.id} {holding.title}", *said)
 
 
 def _matches(described: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> bool:

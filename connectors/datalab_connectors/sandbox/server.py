@@ -15,8 +15,9 @@ from pathlib import Path
 
 from datalab.errors import SourceError, UsageError
 from datalab.ports.http import HttpClient, Limits, Reach
+from datalab_connectors.doorstep import HOST
+from datalab_connectors.processes import alive
 
-HOST = "127.0.0.1"
 _RUNNING = "running.json"
 _LOG = "sandbox.log"
 _PATIENCE = 20.0
@@ -129,13 +130,7 @@ def _alive(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG)[0] == pid:  # a child of ours that ended
             return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return alive(pid)
 
 
 def _within(seconds: float, state: Path) -> Running | None:

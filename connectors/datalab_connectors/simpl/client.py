@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import httpcore
-import httpx
-
-from datalab.ports.bodies import whole
-from datalab.ports.http import Answer, HttpClient, HttpRefused
+from datalab.ports.documents import DocumentClient
+from datalab.ports.http import _BROKEN, Answer, HttpRefused
 from datalab.ports.reach import shown
 
-_BROKEN = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 _PROBLEM = "urn:problem-type:simpl:"
 _LONGEST = 300
 
@@ -26,7 +21,7 @@ class Problem(HttpRefused):
     kind: str = ""
 
 
-class NodeClient(HttpClient):
+class NodeClient(DocumentClient):
     """A client of one node and of the login that stands before it."""
 
     def form(self, url: str, fields: Mapping[str, str], secrets: tuple[str, ...] = ()) -> Answer:
@@ -35,35 +30,12 @@ class NodeClient(HttpClient):
             self._remember(secret)
         headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
         try:
-            with self._exchange("POST", url, headers, urlencode(fields).encode(), "", self._until()) as response:
+            with self._exchange(
+                "POST", url, headers, urlencode(fields).encode(), "", time.monotonic() + self.limits.seconds
+            ) as response:
                 return self._answer(response, url, (200,))
         except _BROKEN as error:
             raise self._broken(error, url) from None
-
-    def read(self, url: str, *, limit: int, accept: str = "*/*", token: str = "") -> tuple[bytes, str]:
-        """Return the document at ``url`` and its media type; a broken peer is asked again.
-
-        Raise ``ProtocolError`` beyond ``limit`` bytes.
-        """
-        self._remember(token)
-        deadline = self._until()
-        for attempt in range(1, self.limits.attempts + 1):
-            try:
-                with self._exchange("GET", url, {"accept": accept}, None, token, deadline) as response:
-                    return self._whole(response, url, limit), _media_type(response)
-            except _BROKEN as error:
-                if attempt == self.limits.attempts or time.monotonic() >= deadline:
-                    raise self._broken(error, url) from None
-            self._sleep(self._backoff(attempt))
-        raise AssertionError("unreachable")
-
-    def _whole(self, response: httpx.Response, url: str, limit: int) -> bytes:
-        if response.status_code != 200:
-            self._answer(response, url, (200,))
-        return whole(response, limit, url)
-
-    def _until(self) -> float:
-        return time.monotonic() + self.limits.seconds
 
     def _refused(self, status: int, url: str, body: Any, reason: str) -> HttpRefused:
         """Tell a problem by its title and detail, with every credential taken out."""
@@ -79,27 +51,3 @@ class NodeClient(HttpClient):
             error.kind = self.redact(kind.removeprefix(_PROBLEM))[:60]
             error.what += f" ({_PROBLEM}{error.kind})"
         return error
-
-
-class GrantedClient(NodeClient):
-    """A client that sends one ``Authorization`` value as it was given, whatever its scheme, and follows no redirect with it."""
-
-    authorization: str = ""
-
-    @contextlib.contextmanager
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | Iterator[bytes] | None,
-        token: str,
-        deadline: float,
-    ) -> Iterator[httpx.Response]:
-        granted = {**headers, "authorization": token} if token else headers
-        with super()._exchange(method, url, granted, content, "", deadline) as response:
-            yield response
-
-
-def _media_type(response: httpx.Response) -> str:
-    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()

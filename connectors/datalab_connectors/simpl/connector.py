@@ -2,80 +2,70 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from datalab.errors import NotFound, PolicyRefusal, ProtocolError, SettingsError
 from datalab.model.agreement import Agreement, Intent, SourceObject
-from datalab.model.decision import Decision, Door
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer, Query
-from datalab.model.policy import Rule
-from datalab.policy import acquire_subject, acquire_target, check_grant, decide_acquisition, valid_until
+from datalab.policy import valid_until
 from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Progress
 from datalab.ports.http import Limits, Reach
 from datalab.ports.landing import Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
-from datalab_connectors.simpl.bucket import open_bucket
+from datalab.ports.tls import TLS_KEYS
+from datalab_connectors.grants import granted, in_force, lasting, look_again_at_bans
+from datalab_connectors.landing.bucket import open_bucket
+from datalab_connectors.landing.granted import GrantedClient
+from datalab_connectors.objects import landed_before, limit_of, object_of
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.catalogue import DIALECTS, Catalogue
-from datalab_connectors.simpl.client import GrantedClient, NodeClient
+from datalab_connectors.simpl.client import NodeClient
 from datalab_connectors.simpl.contracts import Contracts
 from datalab_connectors.simpl.credential import Description, read_description
 from datalab_connectors.simpl.documents import check_documents
 from datalab_connectors.simpl.node import Node, Paths
 from datalab_connectors.simpl.reading import offer_of
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.simpl.tokens import Provider, Wallet
-from datalab_connectors.simpl.transfers import METHODS, Order, Transfers
+from datalab_connectors.simpl.transfers import METHODS, NodeOrder, NodeTransfers
+from datalab_connectors.table import MAX_BYTES, PARTICIPANT, Table
 
 log = logging.getLogger(__name__)
-_PARTICIPANT = "did:web:datalab.example"
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _BY_METHOD = {"HTTPDATA_PUSH": "push", "REST_API": "pull"}
 
 
 class SimplConnector:
     """One participant node. Its table in ``datalab.toml`` is explained in docs/how-to/connect-simpl.md."""
 
-    keys: ClassVar[frozenset[str]] = frozenset(
-        (
-            "kind", "url", "hosts", "participant", "attributes", "search_path", "contracts_path", "catalogue_path", "dialect",
-            "issuer", "client_id", "client_secret_env", "scope", "redirect_port", "transport", "template", "destination", "bucket",
-            "listen", "callback", "documents", "max_bytes", "patience",
-        )
-    )  # fmt: skip
+    keys: ClassVar[Mapping[str, type]] = {
+        "url": str, "hosts": list, "participant": str, "attributes": list, "search_path": str, "contracts_path": str,
+        "catalogue_path": str, "dialect": str, "issuer": str, "client_id": str, "client_secret_env": str, "scope": str,
+        "redirect_port": int, "transport": str, "template": str, "destination": dict, "bucket": dict, "listen": str, "callback": str,
+        "documents": bool, "max_bytes": int, "patience": int, **TLS_KEYS,
+    }  # fmt: skip
 
     def __init__(self, name: str, table: Mapping[str, Any], state: Path) -> None:
-        self._where = f"datalab.toml, [connectors.{name}]"
-        for key in table:
-            if key not in self.keys:
-                raise NotFound.among("key", key, self.keys, where=self._where)
         self.name = name
-        self._table = table
         self._state = state
-        self._url = str(table.get("url", "")).rstrip("/")
-        if not self._url:
-            raise SettingsError(
-                "the connector has no url", where=self._where, next='write url = "https://…", the node\'s gateway'
-            )
-        self._participant = str(table.get("participant", _PARTICIPANT))
-        self._attributes = frozenset(map(str, table.get("attributes", ("CONSUMER",))))
-        self._transport = self._among("transport", ("", *METHODS))
-        self._max_bytes = self._number("max_bytes", 64 << 30)
-        self._patience = self._number("patience", 120)
-        self._door = self._doorstep()
-        paths = {field: str(table[key]) for field, key in _PATHS.items() if key in table}
+        self._table = Table.of(name, table, self.keys)
+        self._url = self._table.needed("url", "https://the-gateway-of-the-node").rstrip("/")
+        self._table.read_tls(*self._named())
+        self._participant = self._table.text("participant", PARTICIPANT)
+        self._attributes = frozenset(self._table.texts("attributes", ("CONSUMER",)))
+        self._transport = self._table.among("transport", METHODS)
+        self._max_bytes = self._table.number("max_bytes", MAX_BYTES)
+        self._patience = self._table.number("patience", 120)
+        self._door = self._table.doorstep(8766)
+        paths = {field: self._table.text(key) for field, key in _PATHS.items() if key in table}
         self._node = Node(self._url, Paths(**paths), self._client, self._wallet(), name)
-        self._catalogue = Catalogue(self._node, self._among("dialect", ("", *DIALECTS)))
+        self._catalogue = Catalogue(self._node, self._table.among("dialect", DIALECTS))
         self._records = Records(state / "contracts")
 
     @property
@@ -104,8 +94,8 @@ class SimplConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Return the contract that stands for this offer and intent, or conclude one."""
-        subject = self._check(decision, offer, intent)
-        self._ask_again(offer, intent)
+        subject = granted(decision, offer, intent)
+        look_again_at_bans(offer, intent, actor=decision.actor, participant=self._participant)
         description = read_description(offer.catalogue_record)
         if not description.negotiable:
             raise PolicyRefusal("no contract can be concluded for this offering", where=offer.dataset_id)
@@ -132,39 +122,17 @@ class SimplConnector:
             valid_until=valid_until(offer.policy),
             verbatim=json.dumps({key: record[key] for key in ("negotiation", "offer", "documents")}, ensure_ascii=False),
         )
-        if _ended(agreement):
-            raise PolicyRefusal(f"these terms ended at {agreement.valid_until}", where=offer.dataset_id)
-        return agreement
+        return lasting(agreement)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
     ) -> list[SourceObject]:
         """Have one distribution brought into the landing folder; what stands there under its announced hash is not moved again."""
-        self._check(decision, offer, agreement.intent)
-        if (agreement.dataset_id, agreement.offer_id) != (offer.dataset_id, offer.offer_id):
-            raise PolicyRefusal("the agreement is about another offer", where=agreement.id, next="negotiate this one")
-        if _ended(agreement):
-            raise PolicyRefusal(f"the agreement ended at {agreement.valid_until}", where=agreement.id, next="negotiate again")
-        wanted = next((item for item in offer.distributions if distribution in {"", item.id}), None)
-        if wanted is None:
-            raise NotFound.among(
-                "distribution", distribution, (item.id for item in offer.distributions), where=offer.dataset_id
-            )
-        landed = landing.find(wanted.sha256) if wanted.sha256 else None
+        in_force(agreement, offer, decision)
+        wanted = offer.distribution(distribution)
+        landed = landed_before(landing, wanted)
         landed = landed or self._bring(agreement, read_description(offer.catalogue_record), wanted, landing, progress)
-        return [
-            SourceObject(
-                ordinal=0,
-                name=wanted.file or wanted.id,
-                path=landed.path,
-                format=wanted.format,
-                bytes=landed.bytes,
-                sha256=landed.sha256,
-                dataset_id=offer.dataset_id,
-                agreement_id=agreement.id,
-                connector=self.name,
-            )
-        ]
+        return [object_of(agreement, offer, wanted, landed)]
 
     def _bring(
         self, agreement: Agreement, described: Description, wanted: Distribution, landing: Landing, progress: Progress
@@ -172,21 +140,22 @@ class SimplConnector:
         said = described.word("generalServiceProperties", "sharingMethodId")
         transport = self._transport or (_BY_METHOD.get(said, "bucket") if said else "push")
         method = said if said and _BY_METHOD.get(said, "bucket") == transport else METHODS[transport]
-        order = Order(
-            contract=agreement.id,
+        order = NodeOrder(
+            agreement=agreement.id,
+            dataset=agreement.dataset_id,
             endpoint=described.word("edcConnector", "providerEndpointURL"),
             method=method,
-            template=str(self._table.get("template", "")),
-            extra=dict(self._table.get("destination", {})),
+            template=self._table.text("template"),
+            extra=self._table.table("destination"),
             wanted=wanted,
-            limit=self._max_bytes if wanted.bytes is None else min(self._max_bytes, wanted.bytes),
+            limit=limit_of(wanted, self._max_bytes),
         )
-        transfers = Transfers(self._node, self._where, self._patience, self._limits())
+        transfers = NodeTransfers(self._node, self._table.where, self._patience, self._limits())
         if transport == "push":
             return transfers.push(order, self._door, landing, progress)
         if transport == "pull":
             return transfers.pull(order, self._granted, landing, progress)
-        return transfers.collect(order, open_bucket(self._table.get("bucket", {}), self._where), landing, progress)
+        return transfers.collect(order, open_bucket(self._table.table("bucket"), self._table.where), landing, progress)
 
     def _found(self, text: str) -> Iterator[Offer]:
         for identifier in self._catalogue.hits(text):
@@ -197,41 +166,21 @@ class SimplConnector:
                 continue
             yield found
 
-    def _check(self, decision: Decision, offer: Offer, intent: Intent) -> str:
-        subject = acquire_subject(offer, intent)
-        check_grant(decision, Door.ACQUIRE, subject, acquire_target(offer), intent.recipient)
-        return subject
-
-    def _ask_again(self, offer: Offer, intent: Intent) -> None:
-        """Ask once more whether a prohibition catches this intent: the node takes no purpose, so nobody behind it can object."""
-        bans = dataclasses.replace(offer.policy, permissions=(Rule("use"),), obligations=(), unknown=())
-        asked = dataclasses.replace(offer, policy=bans)
-        decision = decide_acquisition(
-            asked, intent, moment=dt.datetime.now(dt.UTC), actor=self._participant, participant=self._participant
-        )
-        # A term that a steward may vouch for was vouched for, or the decision in hand would be a no.
-        if not decision.permitted and not all(refusal.vouchable for refusal in decision.refusals):
-            raise PolicyRefusal("\n".join(decision.reasons), where=offer.dataset_id)
-
     def _checked(self, description: Description) -> list[dict[str, str]]:
-        if self._table.get("documents", True) is False:
+        if not self._table.flag("documents", True):
             return []
         return check_documents(description.documents, self._client)
 
     def _wallet(self) -> Wallet | None:
-        issuer = str(self._table.get("issuer", "")).rstrip("/")
+        issuer = self._table.text("issuer").rstrip("/")
         if not issuer:
             return None
-        name = str(self._table.get("client_secret_env", ""))
-        secret = os.environ.get(name, "") if name else ""
-        if name and not secret:
-            raise SettingsError(f"the environment has no {name}", where=self._where, next="set it to the client's secret")
         provider = Provider(
             issuer,
-            str(self._table.get("client_id", "frontend-cli")),
-            secret,
-            str(self._table.get("scope", "openid")),
-            self._number("redirect_port", 0, least=0),
+            self._table.text("client_id", "frontend-cli"),
+            self._table.from_environment("client_secret_env", "set it to the client's secret"),
+            self._table.text("scope", "openid"),
+            self._table.number("redirect_port", 0, least=0),
         )
         return Wallet(provider, self._state, self._client, self.name)
 
@@ -239,14 +188,16 @@ class SimplConnector:
         found = self._wallet()
         if found is None:
             raise SettingsError(
-                "this connector has no login", where=self._where, next='write issuer = "https://…/realms/participant"'
+                "this connector has no login", where=self._table.where, next='write issuer = "https://…/realms/participant"'
             )
         return found
 
     def _reach(self) -> Reach:
-        named = (self._url, *(str(self._table.get(key, "")) for key in ("issuer", *_PATHS.values())))
-        hosts = frozenset(urlsplit(address).hostname or "" for address in named) - {""}
-        return Reach(hosts | set(map(str, self._table.get("hosts", ()))), loopback=bool(hosts & _LOOPBACK))
+        return self._table.reach(*self._named())
+
+    def _named(self) -> list[str]:
+        """Return the addresses of the node and of its login."""
+        return [self._url, *map(self._table.text, ("issuer", *_PATHS.values()))]
 
     def _client(self) -> NodeClient:
         return NodeClient(self._reach(), self._limits())
@@ -258,31 +209,5 @@ class SimplConnector:
         usual = Limits()
         return dataclasses.replace(usual, seconds=min(usual.seconds, self._patience), idle=min(usual.idle, self._patience))
 
-    def _doorstep(self) -> Doorstep:
-        listen, address = str(self._table.get("listen", "")), str(self._table.get("callback", ""))
-        if not listen:
-            return Doorstep(address=address)
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise SettingsError(f"listen is {listen!r}", where=self._where, next='write it as "0.0.0.0:8766"')
-        return Doorstep(host.strip("[]"), int(port), address)
-
-    def _among(self, key: str, known: tuple[str, ...]) -> str:
-        value = str(self._table.get(key, ""))
-        if value not in known:
-            raise NotFound.among(key, value, filter(None, known), where=self._where)
-        return value
-
-    def _number(self, key: str, default: int, *, least: int = 1) -> int:
-        value = self._table.get(key, default)
-        with contextlib.suppress(TypeError, ValueError):
-            if int(value) >= least:
-                return int(value)
-        raise SettingsError(f"{key} is {value!r}", where=self._where, next=f"give a whole number from {least}")
-
 
 _PATHS = {"search": "search_path", "contracts": "contracts_path", "catalogue": "catalogue_path"}
-
-
-def _ended(agreement: Agreement) -> bool:
-    return bool(agreement.valid_until) and agreement.valid_until <= rfc3339(dt.datetime.now(dt.UTC))

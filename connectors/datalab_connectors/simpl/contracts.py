@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
 from datalab.model.policy import Policy
 from datalab.ports.http import HttpRefused
+from datalab_connectors.records import Records
 from datalab_connectors.simpl.node import Node
-from datalab_connectors.simpl.records import Records
 from datalab_connectors.simpl.terms import check_catalogue_terms
+from datalab_connectors.waiting import waits
 
 _CONCLUDED = frozenset(("FINALIZED", "CONFIRMED"))
 """The connector's word, and the one in an example of the published OpenAPI document."""
@@ -25,14 +27,14 @@ _FAILED = frozenset(("TERMINATED", "TERMINATING", "DECLINED", "ERROR"))
 _GONE = frozenset((400, 404))
 
 
+@dataclass(frozen=True, slots=True)
 class Contracts:
     """The contracts of one connector with the providers behind its node. ``patience`` in seconds."""
 
-    def __init__(self, node: Node, records: Records, patience: float, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._node = node
-        self._records = records
-        self._patience = patience
-        self._sleep = sleep
+    node: Node
+    records: Records
+    patience: float
+    sleep: Callable[[float], None] = time.sleep
 
     def conclude(
         self, subject: str, asked: Mapping[str, str], policy: Policy, check: Callable[[], list[dict[str, str]]] = list
@@ -43,7 +45,7 @@ class Contracts:
         ``provider``, ``negotiation`` and ``offer`` (both as the node said them, JSON text), ``at`` and ``documents``: what ``check``
         returned, which is asked before anything is begun. Raise ``PolicyRefusal`` where the provider says no.
         """
-        record = self._records.get(subject)
+        record = self.records.get(subject)
         if record.get("asked") != json.dumps(asked):
             record = {}
         if record.get("agreement"):
@@ -58,7 +60,7 @@ class Contracts:
             record = self._begin(subject, asked, policy, check)  # the node forgot it
             told, text = self._await(str(record["id"]))
         if told.get("state") in _FAILED:
-            self._records.put(subject, {})
+            self.records.put(subject, {})
             said = str(told.get("errorDetail") or "no reason given")[:300]
             raise PolicyRefusal(f"the provider refused the contract: {said}", where=asked["providerEndpoint"])
         record |= {
@@ -67,7 +69,7 @@ class Contracts:
             "negotiation": text,
             "at": time.time(),
         }
-        self._records.put(subject, record)
+        self.records.put(subject, record)
         return record
 
     def _begin(
@@ -75,21 +77,21 @@ class Contracts:
     ) -> dict[str, Any]:
         documents = check()
         offered, text = self._offered(asked, policy)
-        body = self._node.post(self._node.contracts("/v1/contracts"), dict(asked)).body
+        body = self.node.post(self.node.contracts("/v1/contracts"), dict(asked)).body
         found = body.get("contractNegotiationId") if isinstance(body, Mapping) else None
         if not isinstance(found, str) or not found:
-            raise ProtocolError("the node began a negotiation without an id", where=self._node.url)
+            raise ProtocolError("the node began a negotiation without an id", where=self.node.url)
         provider = str(offered.get("providerParticipantId") or asked["providerEndpoint"])
         record = {"id": found, "asked": json.dumps(asked), "offer": text, "provider": provider, "documents": documents}
-        self._records.put(subject, record)
+        self.records.put(subject, record)
         return record
 
     def _offered(self, asked: Mapping[str, str], policy: Policy) -> tuple[Mapping[str, Any], str]:
         """Return the offer that the provider's connector makes to this node, with the whole answer as text."""
-        answer = self._node.post(self._node.contracts("/v1/connectorCatalog/assets"), dict(asked), repeat=True)
+        answer = self.node.post(self.node.contracts("/v1/connectorCatalog/assets"), dict(asked), repeat=True)
         offers = answer.body.get("offers") if isinstance(answer.body, Mapping) else None
         if not isinstance(offers, list):
-            raise ProtocolError("the connector's catalogue answered without offers", where=self._node.url)
+            raise ProtocolError("the connector's catalogue answered without offers", where=self.node.url)
         ours = [item for item in offers if isinstance(item, Mapping) and item.get("assetId") == asked["assetId"]]
         if not ours:
             raise PolicyRefusal(
@@ -101,26 +103,12 @@ class Contracts:
         return ours[0], answer.text
 
     def _await(self, negotiation: str) -> tuple[Mapping[str, Any], str]:
-        url = self._node.contracts(f"/v1/contracts/{quote(negotiation, safe='')}")
-        for _ in waits(self._patience, self._sleep):
-            answer = self._node.get(url)
+        url = self.node.contracts(f"/v1/contracts/{quote(negotiation, safe='')}")
+        for _ in waits(self.patience, self.sleep):
+            answer = self.node.get(url)
             told = answer.body
             if not isinstance(told, Mapping) or not isinstance(told.get("state"), str):
                 raise ProtocolError("the node told a negotiation without its state", where=url)
             if told["state"] in _FAILED or (told["state"] in _CONCLUDED and told.get("contractAgreementId")):
                 return told, answer.text
-        raise SourceError(
-            "the contract was not concluded in time", where=self._node.url, next="try again: it goes on from here"
-        )
-
-
-def waits(patience: float, sleep: Callable[[float], None], longest: float = 5.0) -> Iterator[float]:
-    """Yield at once and then after growing pauses (from 50 ms, by half each, to ``longest``) until ``patience`` is over."""
-    ends, pause = time.monotonic() + patience, 0.05
-    while True:
-        yield pause
-        left = ends - time.monotonic()
-        if left <= 0:
-            return
-        sleep(min(pause, left))
-        pause = min(longest, pause * 1.5)
+        raise SourceError("the contract was not concluded in time", where=self.node.url, next="try again: it goes on from here")

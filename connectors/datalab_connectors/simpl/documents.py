@@ -33,7 +33,7 @@ def check_documents(documents: Sequence[Document], client: Callable[[], NodeClie
             )
         with client() as reader:
             try:
-                data, _ = reader.read(document.url, limit=_LARGEST)
+                data = reader.read(document.url, limit=_LARGEST).data
             except ProtocolError:
                 raise
             except SourceError as error:

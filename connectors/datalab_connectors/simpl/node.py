@@ -68,8 +68,8 @@ class Node:
         path = f"/v2/schemas/{quote(schema_id, safe='')}/{quote(version, safe='') if version else 'content'}"
 
         def read(client: NodeClient, token: str) -> str:
-            data, _ = client.read(self.search(path), limit=_TURTLE, accept="text/turtle", token=token)
-            return data.decode("utf-8", errors="replace")
+            found = client.read(self.search(path), limit=_TURTLE, accept="text/turtle", token=token)
+            return found.data.decode("utf-8", errors="replace")
 
         return self._asked(read)
 

@@ -7,19 +7,19 @@ find what it got.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
 from datalab.ports.http import HttpRefused
+from datalab_connectors.processes import alone
 from datalab_connectors.simpl.client import NodeClient
 from datalab_connectors.simpl.login import Code, obtain_code
 
@@ -75,7 +75,7 @@ class Wallet:
         held = self._held()
         if held is not None and held.access != refused and time.time() < held.until - _EARLY:
             return held.access
-        with self._one_at_a_time():
+        with alone(self._path.with_suffix(".lock")):
             held = self._held()  # another process may have refreshed it meanwhile
             if held is not None and held.access != refused and time.time() < held.until - _EARLY:
                 return held.access
@@ -87,12 +87,12 @@ class Wallet:
         code = obtain_code(
             realm.endpoint("auth"), realm.issuer, realm.client_id, realm.scope, show, port=realm.port, seconds=seconds
         )
-        with self._one_at_a_time():
+        with alone(self._path.with_suffix(".lock")):
             return self._keep(self._redeemed(code)).until - time.time()
 
     def log_out(self) -> bool:
         """Forget the tokens, and end the session at the identity provider if it can be reached; False: there were none."""
-        with self._one_at_a_time():
+        with alone(self._path.with_suffix(".lock")):
             held = self._held()
             self._path.unlink(missing_ok=True)
         if held is None:
@@ -154,13 +154,6 @@ class Wallet:
             json.dump(asdict(tokens), stream)  # made with mode 0600
         os.replace(stream.name, self._path)  # noqa: PTH105  a str from tempfile
         return tokens
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._path.parent / "tokens.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _tokens(issuer: str, body: Any, refresh: str) -> Tokens:

@@ -9,89 +9,52 @@ import contextlib
 import datetime as dt
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from datalab.errors import ProtocolError, SettingsError, SourceError
-from datalab.model.offer import Distribution
 from datalab.ports.connector import Progress
 from datalab.ports.http import HttpRefused, Limits
-from datalab.ports.landing import Arrival, Landed, Landing
-from datalab_connectors.dsp.callbacks import Doorstep
-from datalab_connectors.simpl.bucket import LandingBucket
-from datalab_connectors.simpl.client import GrantedClient
-from datalab_connectors.simpl.contracts import waits
-from datalab_connectors.simpl.landing_point import LandingPoint
+from datalab.ports.landing import Landed, Landing
+from datalab_connectors.landing.granted import GrantedClient
+from datalab_connectors.landing.transfers import Order, Transfers, started
 from datalab_connectors.simpl.node import Node
 
 METHODS = {"push": "HTTPDATA_PUSH", "bucket": "IONOS_S3", "pull": "REST_API"}
 """Our transports and the sharing methods that they usually have."""
-_DONE = frozenset(("COMPLETED", "DEPROVISIONING", "DEPROVISIONED"))
-_FAILED = frozenset(("TERMINATED", "TERMINATING", "ERROR"))
+_KINDS = {"push": {"type": "HttpData"}, "pull": {"type": "HttpData-PULL"}}
 _REFUSED = frozenset((401, 403))
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be brought: under which contract, from whom, by which of the provider's sharing methods, into which template."""
+class NodeOrder(Order):
+    """What the node has to know besides: from whom, by which of the provider's sharing methods, into which template."""
 
-    contract: str
     endpoint: str
     method: str
     template: str
     extra: Mapping[str, Any]
-    wanted: Distribution
-    limit: int
-
-    @property
-    def name(self) -> str:
-        """The name under which it lands."""
-        return self.wanted.file or self.wanted.id
 
 
-class Transfers:
-    """The transfers of one connector. ``patience``: seconds without any progress."""
+class NodeTransfers(Transfers[NodeOrder]):
+    """The transfers of one node. ``where`` its settings stand."""
+
+    speaker = "the node"
 
     def __init__(
         self, node: Node, where: str, patience: float, limits: Limits, sleep: Callable[[float], None] = time.sleep
     ) -> None:
+        super().__init__(patience, limits, sleep)
         self._node = node
         self._where = where
-        self._patience = patience
-        self._limits = limits
-        self._sleep = sleep
 
-    def push(self, order: Order, door: Doorstep, landing: Landing, progress: Progress) -> Landed:
-        """Have it pushed to an HTTP landing point of ours."""
-        with (
-            landing.receive(order.name, limit=order.limit, sha256=order.wanted.sha256) as arrival,
-            LandingPoint(door, arrival) as point,
-        ):
-            with _hidden(point.secret):
-                known = {"type": "HttpData", "baseUrl": point.url, "objectName": order.wanted.id}
-                transfer = self._start(order, known)
-                self._await_arrival(transfer, point, arrival, progress)
-            self._check_size(order, arrival.size)
-        assert arrival.landed is not None
-        return arrival.landed
-
-    def collect(self, order: Order, bucket: LandingBucket, landing: Landing, progress: Progress) -> Landed:
-        """Have it written into a landing bucket of ours, and bring it home."""
-        lent = dict(bucket.lend(order.name))
-        with _hidden(lent.get("accessKey", ""), lent.get("secretKey", "")):
-            transfer = self._start(order, lent)
-            self._await(transfer, _completed, lambda: 0)
-        landed = bucket.collect(order.name, landing, limit=order.limit, sha256=order.wanted.sha256, progress=progress)
-        self._check_size(order, landed.bytes)
-        return landed
-
-    def pull(self, order: Order, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
+    def pull(self, order: NodeOrder, client: Callable[[], GrantedClient], landing: Landing, progress: Progress) -> Landed:
         """Pull it under a reference of the node's, which is asked for again when its token ends, and then ordered again once."""
         for last in (False, True):
-            transfer = self._start(order, {"type": "HttpData-PULL", "objectName": order.wanted.id})
-            self._await(transfer, lambda told: told.get("state") in {"STARTED", *_DONE}, lambda: 0)
+            transfer = self.begin(order, "pull", {"objectName": order.wanted.id})
+            self.wait(transfer, started)
             references = _References(functools.partial(self._reference, transfer), progress)
             url, value = references.first()
             try:
@@ -99,7 +62,7 @@ class Transfers:
                     return reader.download(
                         url,
                         landing,
-                        order.name,
+                        order.wanted.name,
                         limit=order.limit,
                         sha256=order.wanted.sha256,
                         token=value,
@@ -111,15 +74,16 @@ class Transfers:
                     raise
         raise AssertionError("unreachable")
 
-    def _start(self, order: Order, known: Mapping[str, Any]) -> str:
+    def begin(self, order: NodeOrder, way: str, known: Mapping[str, str]) -> str:
+        """Begin a transfer into what the node's template asks for."""
         template, schema = self._template(order)
         body = self._node.post(
             self._node.contracts("/v1/transfers"),
             {
                 "providerEndpoint": order.endpoint,
-                "contractId": order.contract,
+                "contractId": order.agreement,
                 "templateId": template,
-                "dataDestination": filled(schema, {**known, **order.extra}, self._where),
+                "dataDestination": filled(schema, {**_KINDS.get(way, {}), **known, **order.extra}, self._where),
             },
         ).body
         found = body.get("transferProcessId") if isinstance(body, Mapping) else None
@@ -127,7 +91,7 @@ class Transfers:
             raise ProtocolError("the node began a transfer without an id", where=self._node.url)
         return found
 
-    def _template(self, order: Order) -> tuple[str, Mapping[str, Any]]:
+    def _template(self, order: NodeOrder) -> tuple[str, Mapping[str, Any]]:
         """Return the id and the JSON schema of the destination template to use."""
         name = order.template
         if not name:
@@ -146,53 +110,13 @@ class Transfers:
         schema = self._node.get(self._node.contracts(f"/v1/resourceAddresses/templates/{quote(name, safe='')}/schema")).body
         return name, schema if isinstance(schema, Mapping) else {}
 
-    def _await_arrival(self, transfer: str, point: LandingPoint, arrival: Arrival, progress: Progress) -> None:
-        told, begun = 0, 0.0
-
-        def grown() -> int:
-            nonlocal told, begun
-            if point.failure is not None and not point.arrived.is_set():
-                raise point.failure
-            if arrival.size > told:
-                begun = begun or time.monotonic()
-                told = arrival.size
-                progress(arrival.name, told, None)
-            elapsed = time.monotonic() - begun if begun and not point.arrived.is_set() else 0.0
-            slow = elapsed > self._limits.idle and told < elapsed * self._limits.slowest
-            if slow or elapsed > self._limits.download_seconds:
-                raise SourceError(
-                    f"the file is pushed slower than {self._limits.slowest:.0f} bytes a second", where=arrival.name
-                )
-            return told
-
-        self._await(transfer, _completed, grown)
-        if not point.arrived.wait(min(5.0, self._patience)):
-            raise SourceError(
-                "the node says that the transfer is completed, and nothing whole has arrived here",
-                where=transfer,
-                next="check that the address under listen and callback leads here",
-            )
-        grown()
-
-    def _await(self, transfer: str, reached: Callable[[Mapping[str, Any]], bool], grown: Callable[[], int]) -> None:
-        """Look at a transfer until it is where it should be; as long as bytes come, there is no hurry."""
+    def look(self, transfer: str) -> Mapping[str, Any]:
+        """Return a transfer as it stands."""
         url = self._node.contracts(f"/v1/transfers/{quote(transfer, safe='')}")
-        size = grown()
-        while True:
-            for _ in waits(self._patience, self._sleep, longest=2.0):
-                told = self._node.get(url).body
-                if not isinstance(told, Mapping) or not isinstance(told.get("state"), str):
-                    raise ProtocolError("the node told a transfer without its state", where=url)
-                before, size = size, grown()
-                if reached(told):
-                    return
-                if told["state"] in _FAILED or (told["state"] in _DONE and told.get("finalState") in _FAILED):
-                    said = str(told.get("errorDetail") or "no reason given")[:300]
-                    raise SourceError(f"the transfer was ended: {said}", where=transfer, next="fetch it again")
-                if size > before:
-                    break
-            else:
-                raise SourceError("the transfer was not completed in time", where=transfer, next="fetch it again")
+        told = self._node.get(url).body
+        if not isinstance(told, Mapping) or not isinstance(told.get("state"), str):
+            raise ProtocolError("the node told a transfer without its state", where=url)
+        return told
 
     def _reference(self, transfer: str) -> tuple[str, str]:
         """Return address and ``Authorization`` value of a pull (CNIE's ``EdrDto``)."""
@@ -205,12 +129,6 @@ class Transfers:
         if (ends := said.get("expiresAt")) and _past(ends):
             raise SourceError("the node gave a reference that has ended already", where=url, next="fetch it again")
         return base, value
-
-    def _check_size(self, order: Order, size: int) -> None:
-        if order.wanted.bytes is not None and size != order.wanted.bytes:
-            raise SourceError(
-                f"{size} bytes came where {order.wanted.bytes} were announced", where=order.contract, next="fetch it again"
-            )
 
 
 class _References:
@@ -268,21 +186,6 @@ def filled(schema: Mapping[str, Any], known: Mapping[str, Any], where: str) -> d
             next=f'write destination = {{ {missing[0]} = "…" }} in datalab.toml',
         )
     return found
-
-
-@contextlib.contextmanager
-def _hidden(*secrets: str) -> Iterator[None]:
-    """Keep what was told to the node alone out of every error."""
-    try:
-        yield
-    except SourceError as error:
-        for secret in filter(None, secrets):
-            error.what, error.where = error.what.replace(secret, "•••"), error.where.replace(secret, "•••")
-        raise
-
-
-def _completed(told: Mapping[str, Any]) -> bool:
-    return told.get("state") in _DONE and told.get("finalState") in {None, "", *_DONE}
 
 
 def _past(moment: Any) -> bool:

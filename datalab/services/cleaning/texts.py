@@ -11,7 +11,8 @@ import polars as pl
 from datalab.errors import UsageError
 from datalab.kernels import languageid
 from datalab.kernels.languagecodes import primary
-from datalab.kernels.textquality import Limits, reasons
+from datalab.kernels.repetition import REPETITION, repetition
+from datalab.kernels.textquality import Limits, RepetitionLimits, reasons, repetition_reasons
 from datalab.kernels.textsignals import SIGNALS, signals
 from datalab.model.step import Bound, Context, MapStep, Outcome, Service
 from datalab.services.binding import require_columns, require_text
@@ -53,6 +54,38 @@ class TextQuality(MapStep):
         else:
             facts = frame.select(pl.col(f"{self.signals}{name}").alias(name) for name in SIGNALS)
         return Outcome(frame, dropped=reasons(facts, languages, self.limits))
+
+
+@dataclass(frozen=True, slots=True)
+class TextRepetition(MapStep):
+    """Drop texts that repeat their paragraphs or runs of words too much: table A1 of Gopher; the reason names the fact that went too far.
+
+    The facts are those of `datalab.kernels.repetition`, where they are defined; rules about repeated lines are part of `clean.TextQuality`.
+    ``signals`` is the prefix of the columns that `enrich.TextRepetition` made: the facts are not worked out again then. Null texts stay.
+    """
+
+    service: ClassVar[Service] = Service.CLEANING
+
+    column: str
+    limits: RepetitionLimits = field(default_factory=RepetitionLimits)
+    signals: str | None = None
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text, or the columns of the facts if they are to be used."""
+        require_text(schema, [self.column], step=self.name)
+        if self.signals is None:
+            return Bound(schema, reads=frozenset([self.column]))
+        made = [f"{self.signals}{name}" for name in REPETITION]
+        require_columns(schema, made, step=self.name)
+        return Bound(schema, reads=frozenset(made))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Name the texts that repeat themselves."""
+        if self.signals is None:
+            facts = repetition(frame.get_column(self.column))
+        else:
+            facts = frame.select(pl.col(f"{self.signals}{name}").alias(name) for name in REPETITION)
+        return Outcome(frame, dropped=repetition_reasons(facts, self.limits))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import polars as pl
 
 from datalab.kernels import languageid
 from datalab.kernels.languagecodes import primary
+from datalab.kernels.repetition import REPETITION, repetition
 from datalab.kernels.textsignals import SIGNALS, signals
 from datalab.kernels.textstats import statistics
 from datalab.model.step import Bound, Context, Derivation, MapStep, Outcome, Service
@@ -125,3 +126,32 @@ class TextSignals(MapStep):
 
     def _named(self, signal: str) -> str:
         return f"{self.column}_{signal}" if self.prefix is None else f"{self.prefix}{signal}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextRepetition(MapStep):
+    """Add how much of each text repeats itself (Gopher, table A1), each fact as ``<prefix><fact>``; no row is judged or dropped.
+
+    ``prefix`` is the name of the column and an underscore unless given; the facts are those of `datalab.kernels.repetition.REPETITION`
+    (repeated lines are among those of `enrich.TextSignals`). `clean.TextRepetition` decides by these columns when it is told their prefix.
+    """
+
+    service: ClassVar[Service] = Service.ENRICHMENT
+
+    column: str
+    prefix: str | None = None
+
+    def bind(self, schema: pl.Schema) -> Bound:
+        """Require text, and free names for the new columns."""
+        require_text(schema, [self.column], step=self.name)
+        added = {self._named(fact): pl.Float64() for fact in REPETITION}
+        refuse_existing(schema, added, step=self.name)
+        derivations = {self._named(fact): Derivation((self.column,), description=words) for fact, words in REPETITION.items()}
+        return Bound(pl.Schema({**schema, **added}), derivations, frozenset({self.column}))
+
+    def apply(self, frame: pl.DataFrame, context: Context) -> Outcome:
+        """Add the facts."""
+        return Outcome(frame.hstack(repetition(frame.get_column(self.column)).rename(self._named)))
+
+    def _named(self, fact: str) -> str:
+        return f"{self.column}_{fact}" if self.prefix is None else f"{self.prefix}{fact}"

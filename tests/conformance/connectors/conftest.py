@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -64,7 +65,7 @@ class Case:
     garbled: Callable[[], Any]
     """A connector whose source talks rubbish."""
     landing: Landing
-    troubled: Callable[..., None] | None = None
+    troubled: Callable[..., list[str]] | None = None
     """Let the next requests meet troubles: called with "catalogue" or "file" and their kinds (`faulty.Site.trouble`)."""
 
     def permit(self, offer, intent=RESEARCH, **changes):
@@ -176,10 +177,14 @@ def _managed(request, tmp_path, file, landing):
     import dataclasses
 
     request.getfixturevalue("monkeypatch").setenv("EDC_KEY", KEY)
-    url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
-    table = {"api_key": "env:EDC_KEY", "provider": url, "provider_id": "did:web:provider.example", "patience": 10}
-    with stand_in(tmp_path / "stand-in") as (management, _):
-        connector = EdcConnector("space", {"url": management, **table, **EDC[request.param]}, tmp_path / "state")
+    with (
+        _provider(tmp_path) as space,
+        stand_in(tmp_path / "stand-in") as (url, _),
+        site(url.removesuffix("/management")) as edc,
+    ):
+        table = {"api_key": "env:EDC_KEY", "provider": space.url, "provider_id": "did:web:provider.example", "patience": 10}
+        connector = EdcConnector("space", {"url": f"{edc.url}/management", **table, **EDC[request.param]}, tmp_path / "state")
+        places = {"catalogue": (edc, "/management/v3/catalog"), "file": (space, "/2025-1/data/")}
         yield Case(
             connector,
             "counts",
@@ -187,8 +192,8 @@ def _managed(request, tmp_path, file, landing):
             (connector, dataclasses.replace(RESEARCH, commercial=True)),
             lambda: EdcConnector("space", {"url": request.getfixturevalue("rubbish"), **table}, tmp_path / "rubbish"),
             landing,
+            lambda place, *kinds: places[place][0].trouble(places[place][1], *kinds),
         )
-    stop(tmp_path / "provider")
 
 
 def simpl_table(url, monkeypatch, **more):
@@ -251,6 +256,18 @@ def _node(rubbish, file, landing, state):
         )
 
 
+@contextlib.contextmanager
+def _provider(tmp_path):
+    """Run a sandbox behind a site that can misbehave: what others know of it is the site's address."""
+    with site() as space:
+        running = start(tmp_path / "provider", holdings=[tmp_path / "holdings"], options=["--address", space.url])
+        space.upstream = running.url
+        try:
+            yield space
+        finally:
+            stop(tmp_path / "provider")
+
+
 @pytest.fixture(
     params=["sandbox", "files", "dcat", *DSP, *SIMPL, "simpl-node", *EDC, "rest", pytest.param("s3", marks=pytest.mark.server)]
 )
@@ -288,37 +305,46 @@ def case(request, tmp_path):
         )
         return
     if request.param in SIMPL:
-        url = start(tmp_path / "provider", holdings=[tmp_path / "holdings"]).url
         rubbish = request.getfixturevalue("rubbish")
-        table = simpl_table(url, request.getfixturevalue("monkeypatch"), **SIMPL[request.param])
-        connector = SimplConnector("space", table, tmp_path / "state")
-        yield Case(
-            connector,
-            "did:web:registry.sandbox.datalab.example:DataOffering:counts",
-            file,
-            (connector, dataclasses.replace(RESEARCH, commercial=True)),
-            lambda: SimplConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
-            landing,
-        )
-        stop(tmp_path / "provider")
+        with _provider(tmp_path) as space:
+            table = simpl_table(space.url, request.getfixturevalue("monkeypatch"), **SIMPL[request.param])
+            connector = SimplConnector("space", table, tmp_path / "state")
+            places = {"catalogue": "/xfsc-advsearch-be/v1/selfDescriptions/did", "file": "/2025-1/data/"}
+            yield Case(
+                connector,
+                "did:web:registry.sandbox.datalab.example:DataOffering:counts",
+                file,
+                (connector, dataclasses.replace(RESEARCH, commercial=True)),
+                lambda: SimplConnector("space", {"url": rubbish}, tmp_path / "rubbish"),
+                landing,
+                lambda place, *kinds: space.trouble(places[place], *kinds),
+            )
         return
     kind = DspConnector if request.param in DSP else SandboxConnector
-    table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
-    if kind is DspConnector:
-        running = start(tmp_path / "provider", holdings=[tmp_path / "holdings"])
-        table = {"url": running.url, "patience": 10, **DSP[request.param]}
-    connector = kind("space", table, tmp_path / "state")
     commercial = dataclasses.replace(RESEARCH, commercial=True)
     rubbish = request.getfixturevalue("rubbish")
-    yield Case(
-        connector,
-        "counts",
-        file,
-        (connector, commercial),
-        lambda: kind("space", {"url": rubbish}, tmp_path / "rubbish"),
-        landing,
-    )
-    stop(tmp_path / "provider")
+    with contextlib.ExitStack() as stack:
+        table = {"state": str(tmp_path / "provider"), "holdings": [str(tmp_path / "holdings")], "patience": 10}
+        troubled = None
+        stack.callback(stop, tmp_path / "provider")
+        if kind is DspConnector:
+            space = stack.enter_context(_provider(tmp_path))
+            table = {"url": space.url, "patience": 10, **DSP[request.param]}
+            places = {"catalogue": f"/{DSP[request.param].get('version', '2025-1')}/catalog/", "file": "/2025-1/data/"}
+
+            def troubled(place, *kinds):
+                return space.trouble(places[place], *kinds)
+
+        connector = kind("space", table, tmp_path / "state")
+        yield Case(
+            connector,
+            "counts",
+            file,
+            (connector, commercial),
+            lambda: kind("space", {"url": rubbish}, tmp_path / "rubbish"),
+            landing,
+            troubled,
+        )
 
 
 @pytest.fixture

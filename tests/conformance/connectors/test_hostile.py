@@ -9,10 +9,12 @@ import json
 import socketserver
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from datalab_connectors.dcat import DcatConnector
 from datalab_connectors.dsp.connector import DspConnector
+from datalab_connectors.edc import EdcConnector
 from datalab_connectors.rest import RestConnector
 from datalab_connectors.s3 import S3Connector
 from datalab_connectors.simpl import SimplConnector
@@ -45,7 +47,7 @@ PACKED = gzip.compress(gzip.compress(b"\0" * (256 << 20), 6), 9)
 HARM = {
     "redirect to metadata": lambda: [_answer(status="302 Found", location="http://169.254.169.254/latest/meta-data/")],
     "redirect to metadata, mapped": lambda: [_answer(status="302 Found", location="http://[::ffff:a9fe:a9fe]/latest/")],
-    "redirect to a file": lambda: [_answer(status="302 Found", location="file:///etc/passwd")],
+    "redirect to a file": lambda: [_answer(status="302 Found", location=Path("/etc/passwd").as_uri())],
     "redirect with commands": lambda: [_answer(status="302 Found", location=f"http://127.0.0.1:1/\x9b2J{ESC}")],
     "redirect in a circle": lambda: [_answer(status="302 Found", location="/")],
     "endless body": lambda: _for_ever(_answer(b"", length=False), b"a" * (1 << 16)),
@@ -119,8 +121,13 @@ def _simpl(url, state):
     return SimplConnector("space", {"url": url, "dialect": "v1", "patience": 2}, state)
 
 
+def _edc(url, state):
+    table = {"url": f"{url}/management", "provider": f"{url}/protocol", "provider_id": "did:web:hostile", "patience": 2}
+    return EdcConnector("space", table, state)
+
+
 CONNECTORS = {
-    "dsp": _dsp, "dcat": _dcat, "ckan": _ckan, "piveau": _piveau, "sparql": _sparql, "rest": _rest, "simpl": _simpl,
+    "dsp": _dsp, "dcat": _dcat, "ckan": _ckan, "piveau": _piveau, "sparql": _sparql, "rest": _rest, "simpl": _simpl, "edc": _edc,
 }  # fmt: skip
 
 
@@ -234,6 +241,20 @@ def test_a_catalogue_page_elsewhere_is_not_told_the_token(monkeypatch, tmp_path)
     assert b"a-token-of-ours" in own[0]
     assert asked
     assert not any(b"a-token-of-ours" in each for each in asked)
+
+
+@pytest.mark.parametrize("status", ["302 Found", "307 Temporary Redirect"])
+def test_the_key_of_a_management_api_goes_nowhere_else(status, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOSTILE_KEY", "a-key-of-ours")
+    with contextlib.ExitStack() as servers:
+        elsewhere, asked_there = servers.enter_context(hostile([_answer()]))
+        redirect = _answer(b"", status=status, location=f"{elsewhere}/management")
+        url, asked = servers.enter_context(hostile([redirect]))
+        table = {"url": f"{url}/management", "provider": f"{url}/protocol", "provider_id": "p", "api_key": "env:HOSTILE_KEY"}
+        with pytest.raises(SourceError, match="redirect"):
+            EdcConnector("space", table, tmp_path).offer("counts")
+    assert b"a-key-of-ours" in asked[0]
+    assert not asked_there
 
 
 def test_a_token_that_no_header_can_carry_is_not_sent():

@@ -117,17 +117,3 @@ def test_the_sandbox_refuses_to_leave_loopback(tmp_path, capsys):
         check_host("0.0.0.0")
     assert main(["--state", str(tmp_path), "--host", "0.0.0.0"]) == 2
     assert "loopback" in capsys.readouterr().err
-
-
-def test_negotiation_is_fast(space, tmp_path):
-    state, holdings = space
-    connector = SandboxConnector("space", {"state": str(state), "holdings": holdings}, tmp_path / "consumer")
-    offer = connector.offer("a")
-    times = []
-    for number in range(8):
-        intent = Intent(RESEARCH.purpose, f"number {number}")
-        decision = decide_acquisition(offer, intent, moment=dt.datetime.now(dt.UTC), actor="steward")
-        started = time.perf_counter()
-        connector.negotiate(offer, intent, decision)
-        times.append(time.perf_counter() - started)
-    assert sorted(times)[len(times) // 2] < 0.5

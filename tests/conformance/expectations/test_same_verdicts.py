@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from datalab.quality import compile_suite, parse_suite, validate
 from datalab.quality.gx import as_pandas
 
-gx = pytest.importorskip("great_expectations", reason="needs the extra 'quality'")
+gx = pytest.importorskip("great_expectations", reason="great_expectations is not installed")
 
 COUNTS = (
     "element_count",

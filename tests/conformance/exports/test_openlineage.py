@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 
+import jsonschema
 import pytest
+import referencing
 
 from datalab.governance.openlineage import openlineage
 
@@ -15,8 +17,6 @@ CORE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 @pytest.fixture(scope="module")
 def check(reference):
     """A function that returns the problems of one event, its facets included."""
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    referencing = pytest.importorskip("referencing", reason="referencing is not installed")
     paths = [reference / "openlineage" / "OpenLineage.json", *(reference / "openlineage" / "facets").glob("*.json")]
     bodies = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     registry = referencing.Registry().with_resources((body["$id"], referencing.Resource.from_contents(body)) for body in bodies)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -85,51 +81,22 @@ def holding(tmp_path):
 
 @pytest.fixture
 def provider(tmp_path, holding):
-    """A running provider: url, shelf, store, post (not started), recorder."""
-    import uvicorn
-    from datalab_connectors.dsp.exchange import Exchange
-    from datalab_connectors.dsp.post import Post
-    from datalab_connectors.dsp.store import Store
-    from datalab_connectors.dsp.transitions import PROVIDER
+    """A running provider: its parts, and recorder; its post is not started."""
     from datalab_connectors.sandbox.app import build
-    from datalab_connectors.sandbox.provider import sandbox_provider
-    from datalab_connectors.sandbox.shelf import read_shelf
 
-    from datalab.ports.http import HttpClient, Limits, Reach
+    from tests.unit.connectors.in_process import provider_parts, served
 
-    listener = socket.create_server(("127.0.0.1", 0))
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    shelf = read_shelf([holding.parent])
-    store = Store(tmp_path / "provider" / "provider.sqlite")
-    reach = Reach(frozenset({"127.0.0.1"}), loopback=True)
-    client = HttpClient(reach, Limits(connect=1, idle=2, seconds=5, attempts=1))
-    side = sandbox_provider(shelf, store, reach, f"{base}/2025-1", 60.0, client)
-    exchange = Exchange(PROVIDER, store, side, f"{base}/2024-1")
-    post = Post(store, client, exchange.act)
-    exchange.wake = post.wake
-    recorder = Recorder(build(side, exchange, base=base, page_size=1))
-    original = client.post
+    with provider_parts(tmp_path / "provider", holding.parent) as parts:
+        recorder = parts.recorder = Recorder(build(parts.side, parts.exchange, base=parts.url, page_size=1))
+        original = parts.client.post
 
-    def recorded(url, body, **more):
-        recorder.messages.append(("sent", body))
-        return original(url, body, **more)
+        def recorded(url, body, **more):
+            recorder.messages.append(("sent", body))
+            return original(url, body, **more)
 
-    client.post = recorded
-    server = uvicorn.Server(uvicorn.Config(recorder, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield SimpleNamespace(
-        url=base, exchange=exchange, side=side, shelf=shelf, store=store, post=post, recorder=recorder, client=client
-    )
-    server.should_exit = True
-    thread.join()
-    if post._thread.is_alive():
-        post.stop()
-    client.close()
-    store.close()
-    listener.close()
+        parts.client.post = recorded
+        with served(recorder, parts.listener):
+            yield parts
 
 
 @pytest.fixture

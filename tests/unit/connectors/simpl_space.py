@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -16,6 +14,7 @@ from datalab_connectors.simpl import SimplConnector
 
 from datalab.model.agreement import Intent
 from datalab.policy import decide_acquisition
+from tests.unit.connectors.in_process import provider_parts, served
 
 RESEARCH = Intent("https://w3id.org/dpv#ResearchAndDevelopment", "count bicycles", legal_basis="eu-gdpr:A6-1-e", territory="LU")
 BICYCLES = f"{PREFIX}bicycles"
@@ -55,44 +54,18 @@ class Recorder:
 @contextlib.contextmanager
 def running(folder, holdings):
     """Run a sandbox with its node in this process: url, node, realm, recorder."""
-    import uvicorn
-    from datalab_connectors.dsp.exchange import Exchange
-    from datalab_connectors.dsp.post import Post
-    from datalab_connectors.dsp.store import Store
-    from datalab_connectors.dsp.transitions import PROVIDER
     from datalab_connectors.sandbox.app import build
     from datalab_connectors.sandbox.consumption import ConsumerNode
-    from datalab_connectors.sandbox.provider import sandbox_provider
-    from datalab_connectors.sandbox.shelf import read_shelf
 
-    from datalab.ports.http import HttpClient, Limits, Reach
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    shelf = read_shelf([holdings])
-    store = Store(folder / "provider.sqlite")
-    reach = Reach(frozenset({"127.0.0.1"}), loopback=True)
-    client = HttpClient(reach, Limits(connect=1, idle=2, seconds=5, attempts=1))
-    side = sandbox_provider(shelf, store, reach, f"{base}/2025-1", 60.0, client)
-    exchange = Exchange(PROVIDER, store, side, f"{base}/2024-1")
-    post = Post(store, client, exchange.act)
-    exchange.wake = post.wake
-    node = ConsumerNode(folder, shelf, base, f"{base}/2025-1", client)
-    recorder = Recorder(build(side, exchange, base=base, node=node))
-    server = uvicorn.Server(uvicorn.Config(recorder, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    post.start()
-    node.start()
-    yield SimpleNamespace(url=base, node=node, shelf=shelf, recorder=recorder, provider=side)
-    post.stop()
-    node.close()
-    server.should_exit = True
-    thread.join()
-    client.close()
-    store.close()
+    with provider_parts(folder, holdings) as parts:
+        node = ConsumerNode(folder, parts.shelf, parts.url, f"{parts.url}/2025-1", parts.client)
+        recorder = Recorder(build(parts.side, parts.exchange, base=parts.url, node=node))
+        with served(recorder, parts.listener):
+            parts.post.start()
+            node.start()
+            yield SimpleNamespace(url=parts.url, node=node, shelf=parts.shelf, recorder=recorder, provider=parts.side)
+            parts.post.stop()
+            node.close()
 
 
 def agreed(connector, dataset=BICYCLES, intent=RESEARCH):

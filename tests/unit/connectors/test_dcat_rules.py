@@ -55,7 +55,7 @@ def test_more_in_a_record_never_lowers_its_quality():
     assert 0 < quality(plain) < quality(rich) <= 1
 
 
-@pytest.mark.skipif("DATALAB_REFERENCE_DATA" not in os.environ, reason="no reference data")
+@pytest.mark.skipif("DATALAB_REFERENCE_DATA" not in os.environ, reason="DATALAB_REFERENCE_DATA is not set")
 def test_pyshacl_finds_the_same_mandatory_properties_missing():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -87,7 +87,7 @@ def test_pyshacl_finds_the_same_mandatory_properties_missing():
     assert len(ours) >= 7
 
 
-@pytest.mark.skipif("DATALAB_REFERENCE_DATA" not in os.environ, reason="no reference data")
+@pytest.mark.skipif("DATALAB_REFERENCE_DATA" not in os.environ, reason="DATALAB_REFERENCE_DATA is not set")
 def test_the_table_of_mandatory_properties_is_that_of_the_shapes():
     graph = parse(
         Path(os.environ["DATALAB_REFERENCE_DATA"], "dcat-ap-3.0.1", "html-shacl", "shapes.ttl").read_bytes(), url="s.ttl"

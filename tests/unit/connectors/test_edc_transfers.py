@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from datalab_connectors.edc import EdcConnector
 from datalab_connectors.edc.protocols import PROTOCOLS
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.records import Records
 
 from datalab.errors import DatalabError, PolicyRefusal, ProtocolError, SettingsError, SourceError
 from datalab.model.offer import Query
@@ -86,6 +86,7 @@ def edc(tmp_path, monkeypatch, plane):
 
         api._negotiate, api._transfer = negotiate, transfer
         table = {**TABLE, "url": url, "api_key": "env:EDC_KEY", "patience": 3, "transport": "pull"}
+        api.table = table
         yield EdcConnector("space", table, tmp_path / "state"), api
 
 
@@ -320,13 +321,13 @@ class Bucket:
 
 
 @pytest.fixture
-def stored(edc, plane, monkeypatch):
+def stored(edc, plane, tmp_path, monkeypatch):
     """The same connector with a bucket, before a provider that pushes to S3 only."""
-    connector, api = edc
+    _, api = edc
     ways = [{"@type": "Distribution", "format": "AmazonS3-PUSH"}]
     known = NEWER | {"distribution": ways, "edc:sha256": "", "edc:byteSize": len(plane.data)}
     api._datasets = lambda asked: [known]
-    connector._transport, connector._table = "", {**connector._table, "bucket": {"kind": "fake"}}
+    connector = EdcConnector("space", {**api.table, "transport": "", "bucket": {"kind": "fake"}}, tmp_path / "state")
     monkeypatch.setattr("datalab_connectors.edc.connector.open_bucket", lambda table, where: Bucket(plane.data))
     return connector, api
 

@@ -217,7 +217,7 @@ def test_illegal_moves_are_400_and_unknown_things_404_each_with_an_error_body(pr
 
 @pytest.mark.parametrize(
     "callback",
-    ["http://169.254.169.254/", "http://10.0.0.1/x", "file:///etc/passwd", "http://evil.example/", "ftp://127.0.0.1/"],
+    ["http://169.254.169.254/", "http://10.0.0.1/x", Path("/etc/passwd").as_uri(), "http://evil.example/", "ftp://127.0.0.1/"],
 )
 def test_callbacks_stay_on_this_machine(provider, callback):
     body = request_message(offer={"@id": provider.shelf["bicycles"].offer_id}, callbackAddress=callback)

@@ -137,7 +137,8 @@ def test_a_cut_upload_goes_on_where_it_was(tmp_path):
 
 
 def test_what_nobody_expects_does_not_land(tmp_path):
-    from datalab_connectors.dsp.callbacks import Delivery, Doorstep
+    from datalab_connectors.doorstep import Doorstep
+    from datalab_connectors.dsp.callbacks import Delivery
     from datalab_connectors.dsp.session import Session
 
     session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep())

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import datalab_connectors
+import jsonschema
 import pytest
 from stdnum import iban, lei, luhn
 from stdnum.de import idnr
@@ -205,7 +206,6 @@ def _reference(*parts: str) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_is_valid_by_the_schema_of_the_dataspace_protocol(name):
-    jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(_reference("dsp-2025-1", "negotiation", "contract-schema.json").read_text(encoding="utf-8"))
     schema = {**schema, "allOf": [{"$ref": "#/definitions/Offer"}]}
     validator = jsonschema.Draft201909Validator(schema)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from datalab_connectors.dsp.messages import CONTEXT, message, read_json, received
 
 from datalab.errors import ProtocolError
+from tests.unit.connectors.broken import mutations
 
 REFERENCE = os.environ.get("DATALAB_REFERENCE_DATA", "")
 FOLDER = Path(REFERENCE) / "dsp-2025-1"
@@ -35,31 +35,6 @@ def typed_examples():
     return [body for body in found if "@type" in body]
 
 
-def mutations(body):
-    """Yield copies with one thing wrong, everywhere in the message."""
-
-    def places(value, way=()):
-        if isinstance(value, dict):
-            for key, item in value.items():
-                yield (*way, key)
-                yield from places(item, (*way, key))
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                yield from places(item, (*way, index))
-
-    for way in places(body):
-        for change in ("drop", 7, None, [], {}, "???", ["x"]):
-            broken = copy.deepcopy(body)
-            parent = broken
-            for step in way[:-1]:
-                parent = parent[step]
-            if change == "drop":
-                del parent[way[-1]]
-            else:
-                parent[way[-1]] = change
-            yield broken
-
-
 @needs_reference
 def test_all_official_examples_are_accepted():
     examples = typed_examples()
@@ -76,7 +51,7 @@ def test_what_the_official_schemas_refuse_is_refused():
         kind = body["@type"]
         validator = validators[kind.lower()]
         assert validator.is_valid(body)
-        for broken in mutations(body):
+        for _, _, broken in mutations(body, "???", ["x"]):
             if validator.is_valid(broken):
                 continue
             refused += 1

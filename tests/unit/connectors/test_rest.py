@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 from datalab_connectors.rest import RestConnector
@@ -186,7 +187,7 @@ def test_several_licences_permit_nothing(catalogue, tmp_path):
         "http://169.254.169.254/latest/meta-data",
         "http://localhost.example/x.csv",
         "http://10.0.0.1/x.csv",
-        "file:///etc/passwd",
+        Path("/etc/passwd").as_uri(),
     ],
 )
 def test_an_asset_out_of_reach_is_not_fetched(catalogue, tmp_path, href):

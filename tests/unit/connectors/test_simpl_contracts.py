@@ -6,8 +6,9 @@ import json
 import time
 
 import pytest
-from datalab_connectors.simpl.contracts import Contracts, waits
-from datalab_connectors.simpl.records import Records
+from datalab_connectors.records import Records
+from datalab_connectors.simpl.contracts import Contracts
+from datalab_connectors.waiting import waits
 
 from datalab.errors import PolicyRefusal, ProtocolError, SourceError
 from datalab.policy import parse

@@ -188,7 +188,7 @@ def test_a_linked_document_is_the_announced_one(stub, client):
         ({"algorithm": "MD5"}, ProtocolError, "cannot be checked"),
         ({"algorithm": ""}, ProtocolError, "cannot be checked"),
         ({"url": "http://169.254.169.254/latest"}, SourceError, "cannot be had"),
-        ({"url": "file:///etc/passwd"}, SourceError, "cannot be had"),
+        ({"url": Path("/etc/passwd").as_uri()}, SourceError, "cannot be had"),
         ({"url": "/gone"}, SourceError, "cannot be had"),
         ({"url": ""}, ProtocolError, "cannot be checked"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from datalab_connectors.sandbox.catalogue import PREFIX
@@ -35,7 +36,8 @@ def hit(number, kind="data"):
 
 
 @pytest.mark.parametrize(
-    "target", ["http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", "file:///etc/passwd", "http://u:p@127.0.0.1/"]
+    "target",
+    ["http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/", Path("/etc/passwd").as_uri(), "http://u:p@127.0.0.1/"],
 )
 def test_a_redirect_to_where_nobody_should_go_is_not_followed(stub, node, target):
     stub.says["GET", SEARCH] = lambda handler: handler.answer(302, b"", location=target)

@@ -170,11 +170,15 @@ SERVICE_STEPS = [
     clean.Matches("number", "[0-9]+"),
     clean.CheckDigits("number", "luhn"),
     clean.TextQuality("text"),
+    clean.TextRepetition("text"),
+    clean.TextLines("text", removed="gone"),
+    clean.TextLines("text", language="country", minimum_sentences=1),
     clean.Language("text", keep="en"),
     clean.Untranslated("text", "wide"),
     enrich.Language("text"),
     enrich.TextStatistics("text"),
     enrich.TextSignals("text"),
+    enrich.TextRepetition("text"),
     enrich.Age("born", at="seen"),
     enrich.Age("born", at=dt.date(2026, 1, 1), bands=(0, 18)),
     enrich.CountryFacts("country"),
@@ -225,7 +229,6 @@ def test_our_steps_look_at_nothing_but_what_they_declare(step):
 
 
 def test_presidio_looks_at_nothing_but_what_it_declares():
-    pytest.importorskip("presidio_analyzer")
     look_at_nothing_else(scrub.Presidio("text", ("EMAIL_ADDRESS",), language="fr"), Lender())
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from datalab_connectors.sandbox import start, stop
 
+from datalab.lab import open_lab
 from datalab.lab.release import approve
 from datalab.lab.run import run_pipeline
-from tests.unit.lab.workshop import APPROVER, VALUES, opened, pipeline, write_holdings
+from datalab.model.settings import load_settings
+from tests.unit.lab.own_files import Holder
+from tests.unit.lab.workshop import APPROVER, TEXT, VALUES, opened, pipeline, write_holdings, write_lab
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,27 @@ def released(tmp_path_factory, space):
         run_pipeline(pipeline(), lab=made)
         approve(made, "visitors", actor=APPROVER)
         yield made
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A lab of its own files, opened under the terms that a test gives."""
+    root = tmp_path / "lab"
+    write_lab(root, "http://127.0.0.1:9")
+    (root / "visitors.csv").write_text(TEXT)
+    opened = []
+
+    def under(*, keep=True, **terms):
+        lab = open_lab(load_settings(root / "datalab.toml"))
+        holder = Holder(
+            "own", {"root": str(root), "attestation": "ours", "attested_by": "holder", "personal_data": False}, root
+        )
+        holder.terms = terms
+        lab._connectors["own"] = holder
+        if keep:
+            opened.append(lab)
+        return lab
+
+    yield under
+    for lab in opened:
+        lab.close()

@@ -8,8 +8,9 @@ import pytest
 
 from datalab.errors import NotFound, UsageError
 from datalab.lab import release as acts
-from datalab.lab.approvals import deciding, next_version
+from datalab.lab.approvals import next_version
 from datalab.lab.lab import Lab
+from datalab.lab.locks import deciding
 from datalab.lab.release import approve, find_candidate, reject
 from datalab.lab.run import run_pipeline
 from datalab.staging.verify import verify_release

@@ -6,19 +6,24 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from datalab_connectors.dsp.connector import DspConnector
 
 import datalab
 from datalab.errors import DatalabError, NotFound, PolicyRefusal, UsageError, VerificationFailed
+from datalab.governance.ledger import SqliteLedger
 from datalab.lab.publish import publish_release, published, withdraw_release
 from datalab.lab.receive import receive_release, unpack
 from datalab.lab.release import approve
 from datalab.lab.run import run_pipeline
+from datalab.lab.serve import Witness
 from datalab.model.agreement import Intent
 from datalab.model.offer import Query
 from datalab.policy.combined import combined_rules
@@ -92,6 +97,16 @@ def test_another_lab_finds_agrees_fetches_and_verifies(serving, other, tmp_path,
     assert {event.actor for event in granted} == {OTHER}
     assert {event.subject for event in granted} == {item.id}
     assert [event.type for event in other.ledger.events()][-3:-1] == ["decision.made", "agreement.concluded"]
+
+
+def test_idle_callers_do_not_shut_out_another_lab(serving, other):
+    parts = urlsplit(serving[2])
+    idle = [socket.create_connection((parts.hostname, parts.port), timeout=5) for _ in range(400)]
+    try:
+        assert [offer.dataset_id for offer in other.connector("first").search(Query("museum"))] == ["visitors@1"]
+    finally:
+        for link in idle:
+            link.close()
 
 
 def test_the_publisher_decides_for_itself(serving, other):
@@ -191,3 +206,21 @@ def _now():
     import datetime as dt
 
     return dt.datetime.now(dt.UTC)
+
+
+def test_what_was_handed_out_is_witnessed_once(lab, monkeypatch):
+    def process(pid):
+        return SimpleNamespace(kind="transfer", pid=pid, party=OTHER, subject="agreement", data={"holding": "visitors@1"})
+
+    first = Witness(lab)
+    for pid in ("one", "one", "two"):
+        first(process(pid), "start")
+    Witness(lab)(process("two"), "start")  # after a restart the same move is heard again
+    read = []
+    real = SqliteLedger.events
+    monkeypatch.setattr(SqliteLedger, "events", lambda self, **more: (read.append(one) or one for one in real(self, **more)))
+    first(process("three"), "start")
+    first(process("three"), "suspension")
+    assert len(read) == 1, "what was read before is not read again, but for its own last event"
+    monkeypatch.undo()
+    assert [event.body["process"] for event in lab.ledger.events(type="release.served")] == ["one", "two", "three"]

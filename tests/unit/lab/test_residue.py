@@ -45,7 +45,6 @@ def test_all_rows_of_all_text_columns_are_looked_at(lab):
 
 def test_what_a_detector_missed_withholds_the_release(lab):
     """Presidio knows no address under ``.example``: it promises to remove what it then does not find."""
-    pytest.importorskip("presidio_analyzer", reason="needs the extra 'presidio'")
     steps = (*BEFORE, scrub.Columns({"name": "drop", "email": "drop"}), scrub.Presidio("note", entities=("EMAIL_ADDRESS",)))
     with pytest.raises(GateFailed, match=rf"column note still holds {OUT} of the kind email, which step 06 scrubbing.presidio"):
         run_pipeline(pipeline(steps=steps), lab=lab)

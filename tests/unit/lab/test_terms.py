@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from datalab_connectors.files.connector import FilesConnector
 
-from datalab import Source
 from datalab.cli.main import main
 from datalab.errors import GateFailed, NotFound, PolicyRefusal, SettingsError, UsageError, VerificationFailed
-from datalab.lab import open_lab
 from datalab.lab.facts import territory_of
 from datalab.lab.overrides import override, overrides, refused_terms, withdraw
 from datalab.lab.release import approve, evidence_of, reject
@@ -22,56 +18,14 @@ from datalab.lab.retention import due, purge_expired
 from datalab.lab.run import run_pipeline
 from datalab.lab.stage import pull_release
 from datalab.model.settings import load_settings
-from datalab.policy import parse
 from datalab.policy.licences import licence, licence_rules
-from tests.unit.lab.workshop import APPROVER, TEXT, pipeline, write_lab
+from tests.unit.lab.own_files import OWN, use, when
+from tests.unit.lab.workshop import APPROVER
 
 STEWARD = "Sam Example, steward"
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
 MOOD = {"leftOperand": "ex:mood", "operator": "eq", "rightOperand": "good"}
 MOOD_TERM = "left operand 'ex:mood' (ex:mood eq good)"
-OWN = pipeline(source=Source(dataset="own:visitors.csv"))
-
-
-class Holder(FilesConnector):
-    """Files whose holder wrote terms to them."""
-
-    terms: dict[str, object]
-
-    def offer(self, dataset_id):
-        text = json.dumps({"@type": "Offer", "@id": "urn:own", **self.terms})
-        return replace(super().offer(dataset_id), policy=parse(text))
-
-
-def when(left, operator, right):
-    return {"leftOperand": left, "operator": operator, "rightOperand": right}
-
-
-@pytest.fixture
-def own(tmp_path):
-    """A lab of its own files, opened under the terms that a test gives."""
-    root = tmp_path / "lab"
-    write_lab(root, "http://127.0.0.1:9")
-    (root / "visitors.csv").write_text(TEXT)
-    opened = []
-
-    def under(**terms):
-        lab = open_lab(load_settings(root / "datalab.toml"))
-        holder = Holder(
-            "own", {"root": str(root), "attestation": "ours", "attested_by": "holder", "personal_data": False}, root
-        )
-        holder.terms = terms
-        lab._connectors["own"] = holder
-        opened.append(lab)
-        return lab
-
-    yield under
-    for lab in opened:
-        lab.close()
-
-
-def use(*constraints, **more):
-    return [{"action": "use", **({"constraint": list(constraints)} if constraints else {}), **more}]
 
 
 def reasons(lab):
@@ -189,20 +143,6 @@ def test_no_setting_and_no_altered_ledger_makes_an_override(own, monkeypatch):
         database.execute("UPDATE event SET body = replace(body, ?, '2999') WHERE type = 'policy.overridden'", (TOMORROW[:4],))
     with pytest.raises(VerificationFailed):
         overrides(lab)
-
-
-def test_uses_are_counted_from_what_happened(own, tmp_path):
-    lab = own(permission=use(when("count", "lteq", "1")))
-    run_pipeline(OWN, lab=lab)
-    approve(lab, "visitors", actor=APPROVER)
-    pull_release(lab, "visitors@1", tmp_path / "one")
-    with pytest.raises(PolicyRefusal, match="number 2 of its kind"):
-        pull_release(lab, "visitors@1", tmp_path / "two")
-    with pytest.raises(PolicyRefusal, match="number 2 of its kind"):
-        run_pipeline(OWN, lab=lab)
-    with pytest.raises(PolicyRefusal):
-        pull_release(lab, "visitors@1", tmp_path / "three")
-    assert len(list(lab.ledger.events(type="release.pulled"))) == 1, "a refused act is no use"
 
 
 def test_the_place_of_the_target_counts_and_not_that_of_the_caller(own, tmp_path):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import dagster as dg
 import pytest
 
 from tests.unit.orchestration.house import make_house
-
-dg = pytest.importorskip("dagster")
 
 
 @pytest.fixture

@@ -108,7 +108,6 @@ def test_definitions_load_light_and_fast(house):
     assert float(seconds) < 2.0
 
 
-@pytest.mark.skipif(shutil.which("dg", path=Path(sys.executable).parent) is None, reason="needs dagster-dg-cli")
 def test_dg_accepts_the_repository(tmp_path):
     dagster_home = tmp_path / "home"
     shutil.copytree(

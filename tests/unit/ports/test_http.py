@@ -6,10 +6,12 @@ import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from datalab.errors import ProtocolError, SourceError
+from datalab.ports.documents import DocumentClient
 from datalab.ports.http import HttpClient, HttpRefused, Limits
 from datalab.ports.landing import Landing
 from datalab.ports.reach import Reach
@@ -104,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(302, location="http://169.254.169.254/latest/meta-data/")
 
     def on_file_scheme(self):
-        self.reply(302, location="file:///etc/passwd")
+        self.reply(302, location=Path("/etc/passwd").as_uri())
 
     def on_loop(self):
         self.reply(302, location="/loop")
@@ -236,6 +238,16 @@ def test_no_credential_is_ever_shown(server, client):
     assert caught.value.__cause__ is None
 
 
+def test_a_document_that_is_refused_is_told_in_the_peers_words_and_one_too_long_is_none(server):
+    with DocumentClient(Reach(loopback=True), FAST) as client:
+        with pytest.raises(HttpRefused, match="•••") as caught:
+            client.read(at(server, "error") + f"?token={TOKEN}", token=TOKEN)
+        assert TOKEN not in str(caught.value)
+        assert client.read(at(server, "ok")).data == b'{"a": 1}'
+        with pytest.raises(ProtocolError, match="longer than 7 bytes"):
+            client.read(at(server, "ok"), limit=7)
+
+
 @pytest.mark.parametrize(
     ("path", "word"), [("metadata", "169.254.169.254"), ("file_scheme", "http and https"), ("loop", "redirects")]
 )
@@ -255,6 +267,25 @@ def test_a_credential_stays_with_its_host(server, client):
         other.shutdown()
 
 
+class Keyed(HttpClient):
+    """A client whose peers want a key in a header of its own."""
+
+    def _credentials(self, token):
+        return {"x-api-key": token}
+
+
+def test_so_does_one_in_another_header(server):
+    with Keyed(Reach(loopback=True), FAST) as client, Server() as other:
+        threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        server.other = other.server_address[1]
+        client.get(at(server, "away"), token=TOKEN)
+        assert [headers.get("x-api-key") for _, headers in server.seen] == [TOKEN]
+        assert "x-api-key" not in {name.lower() for name in other.seen[0][1]}
+        other.shutdown()
+        with pytest.raises(SourceError, match="no header can carry"):
+            client.get(at(server, "ok"), token="one\r\nx-other: two")
+
+
 def test_a_message_is_not_redirected(server, client):
     with pytest.raises(ProtocolError, match="redirect"):
         client.post(at(server, "moved"), {})
@@ -263,7 +294,7 @@ def test_a_message_is_not_redirected(server, client):
 @pytest.mark.parametrize(
     "url",
     [
-        "ftp://example.org/x", "file:///etc/passwd", "http://", "gopher://x", "http://user:pass@example.org/", "http://a b/",
+        "ftp://example.org/x", Path("/etc/passwd").as_uri(), "http://", "gopher://x", "http://user:pass@example.org/", "http://a b/",
         "http://[::1", "http://127.0.0.1:99999/", "javascript:alert(1)", "http://example.org/\nHost: x",
     ],
 )  # fmt: skip

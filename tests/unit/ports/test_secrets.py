@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from datalab.errors import SettingsError
@@ -16,7 +18,7 @@ def test_a_reference_is_read_anew_each_time(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "reference", ["wJalrXUtnFEMIK7MDENG", "", "env:", "env:NOT_SET_AT_ALL", "file:/nowhere/at/all", "s3:x"]
+    "reference", ["wJalrXUtnFEMIK7MDENG", "", "env:", "env:NOT_SET_AT_ALL", f"file:{Path('/nowhere/at/all')}", "s3:x"]
 )
 def test_what_is_no_reference_is_refused_and_not_shown(reference):
     with pytest.raises(SettingsError) as caught:

@@ -12,8 +12,6 @@ from datalab.errors import UsageError
 from datalab.model.step import ROW, SOURCE
 from datalab.quality import compile_suite, gx, parse_suite, take_sample, validate
 
-pytest.importorskip("great_expectations", reason="needs the extra 'quality'")
-
 FRAME = pl.DataFrame({"name": ["Ann", "Bob", None, "secret-Zoë"], "age": [30, 40, 50, None]})
 
 

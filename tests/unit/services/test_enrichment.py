@@ -89,6 +89,20 @@ def test_signals_of_quality_are_columns_and_the_rule_comes_later():
         rule.bind(frame.schema)
 
 
+def test_repetition_is_columns_and_the_rule_comes_later():
+    frame = pl.DataFrame({"t": ["Buy now, buy cheap! " * 9, "Every word is new in this one.", None]})
+    outcome = enriched(enrich.TextRepetition("t"), frame)
+    assert outcome.dropped is None
+    assert outcome.frame["t_top_2_words"].to_list() == [9 / 16, 0.0, None]  # "buy cheap!" as often as "Buy now,", and longer
+    rule = clean.TextRepetition("t", signals="t_")
+    assert "t" not in rule.bind(outcome.frame.schema).reads
+    reused = rule.apply(outcome.frame, None).dropped
+    assert reused.to_list() == ["top-2-words", None, None]
+    assert reused.equals(clean.TextRepetition("t").apply(frame, None).dropped)
+    with pytest.raises(SchemaError):
+        rule.bind(frame.schema)
+
+
 def test_text_statistics():
     frame = enriched(enrich.TextStatistics("t"), pl.DataFrame({"t": ["Two words. And three more!", None, ""]})).frame
     assert frame.row(0)[1:] == (26, 5, 2, 1, 4.4, 0.769, "Latn")

@@ -11,8 +11,6 @@ from datalab.errors import NotFound, SchemaError, UsageError
 from datalab.services import scrubbing as scrub
 from datalab.services.scrubbing.presidio import engine
 
-pytest.importorskip("presidio_analyzer")
-
 
 class Room:
     seed = 0

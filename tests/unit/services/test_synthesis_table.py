@@ -286,7 +286,6 @@ def test_sdv_is_refused_without_its_licence(terms, reason):
 
 
 def test_sdv_behind_its_door_generates_the_same_rows_for_any_cut():
-    pytest.importorskip("sdv", reason="the optional part sdv is not installed")
     step = synthesise.Table(1_500, engine="sdv-gaussian-copula", accept_busl=True, offering="non-commercial")
     real = people(1_000).with_columns(pl.Series("none", [None] * 1_000, dtype=pl.String))
     real = mark(real, 3, ward="unique disease")

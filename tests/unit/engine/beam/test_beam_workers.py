@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("apache_beam")
-
 from datalab.engine.beam import BeamWorkers
 from datalab.engine.beam.hands import Terms, dismiss, hand
 from datalab.engine.beam.parts import Errand, descriptor

@@ -14,11 +14,11 @@ from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing, safe_name
 from datalab.ports.objectfetch import fetch_object
 from datalab.ports.objectstore import ObjectStore, StoredObject, shown_key
-from datalab.ports.secrets import secret
-from datalab_connectors.s3.settings import S3Settings
+from datalab_connectors.s3.settings import KEYS, S3Settings
+from datalab_connectors.table import Table
 
 log = logging.getLogger(__name__)
-_LENT = ("lent_access_key", "lent_secret_key")
+_LENT = {"accessKey": "lent_access_key", "secretKey": "lent_secret_key"}
 _SECONDS = 60.0
 
 
@@ -30,16 +30,14 @@ class S3Bucket:
     """
 
     def __init__(self, table: Mapping[str, Any], where: str) -> None:
-        self._where = where
-        self._set = S3Settings.read({key: value for key, value in table.items() if key not in {"kind", *_LENT}}, where=where)
-        self._lent = {key: str(table[key]) for key in _LENT if key in table}
+        self._table = Table(table, {**KEYS, **dict.fromkeys(_LENT.values(), str)}, where=where)
+        self._set = S3Settings.of(self._table)
         self._objects: dict[str, str] = {}
 
     def lend(self, name: str) -> Mapping[str, str]:
         """Return where ``name`` shall be written: a key that nobody can guess, below the prefix."""
         self._objects[name] = f"{secrets.token_urlsafe(24)}-{safe_name(name)}"
-        keys = {key.removeprefix("lent_"): secret(reference, self._where) for key, reference in self._lent.items()}
-        named = {"accessKey": keys.get("access_key", ""), "secretKey": keys.get("secret_key", "")}
+        named = {field: self._table.secret(key) for field, key in _LENT.items()}
         url = self._set.endpoint.url
         fields = {
             "bucketName": self._set.bucket,
@@ -54,7 +52,7 @@ class S3Bucket:
 
     def collect(self, name: str, landing: Landing, *, limit: int, sha256: str | None, progress: Progress) -> Landed:
         """Bring the object home and remove it from the bucket; raise ``SourceError`` where it is not there or not whole."""
-        with ObjectStore(self._set.endpoint, where=self._where) as store:
+        with ObjectStore(self._set.endpoint, where=self._table.where) as store:
             found = self._found(store, self._objects.pop(name))
             wanted = dataclasses.replace(found, sha256=sha256 or found.sha256)
             try:
@@ -71,7 +69,7 @@ class S3Bucket:
             with contextlib.suppress(NotFound):
                 return store.head(self._set.bucket, key)
         raise SourceError(
-            "the node says that the transfer is completed, and nothing is in the bucket",
+            "the transfer is said to be completed, and nothing is in the bucket",
             where=f"{self._set.bucket}/{self._set.prefix}",
             next="check that the template's endpoint and bucket are this one",
         )

@@ -6,29 +6,18 @@ good for one transfer, is told to the node only, and leads nowhere afterwards.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import re
 import secrets
-import socket
 import threading
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakSet
 
-from datalab.errors import SourceError, UsageError
+from datalab.errors import SourceError
 from datalab.ports.landing import Arrival
-from datalab_connectors.dsp.callbacks import Doorstep
+from datalab_connectors.doorstep import Doorstep, Serving, listen
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/[0-9*]{1,18}")
-_threads: WeakSet[threading.Thread] = WeakSet()
-
-
-@atexit.register
-def _join() -> None:
-    """Wait for servers that are closing: one that still runs while the interpreter is taken down can crash it."""
-    for thread in list(_threads):
-        thread.join(timeout=2)
 
 
 class LandingPoint:
@@ -46,35 +35,17 @@ class LandingPoint:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        import uvicorn
-
-        self._socket = _bind(self._door)
-        self._port = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            self._application(), log_level="critical", ws="none", lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="simpl-landing", daemon=True)
-        self._thread.start()
-        _threads.add(self._thread)
+        listener = listen(self._door, "the landing address")
+        self._serving = Serving(self._application(), listener, "landing", log_level="critical")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=5)
+        self._serving.close(wait=5)
 
     @property
     def url(self) -> str:
         """The address to push to."""
-        host = f"[{self._door.host}]" if ":" in self._door.host else self._door.host
-        base = self._door.address.rstrip("/") or f"http://{host}:{self._port}"
-        return f"{base}/landing/{self.secret}"
-
-    def _run(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self._socket.close()
+        return f"{self._door.reached(self._serving.port)}/landing/{self.secret}"
 
     def _application(self) -> Any:
         from starlette.applications import Starlette
@@ -140,19 +111,3 @@ class _Filling:
     def finish(self) -> None:
         if self._skipping:
             raise SourceError("the second try was shorter than the first", next="fetch it again")
-
-
-def _bind(door: Doorstep) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in door.host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((door.host, door.port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"the landing address cannot be listened on: {error.strerror or error}",
-            where=f"{door.host}, port {door.port}",
-            next="wait for the other run, or change listen in datalab.toml",
-        ) from None
-    listener.listen(64)
-    return listener

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from datalab_connectors.processes import alone
 
 
 class Records:
@@ -35,13 +36,9 @@ class Records:
             os.fsync(stream.fileno())
         Path(stream.name).replace(self._path(subject))
 
-    @contextlib.contextmanager
-    def alone(self, subject: str) -> Iterator[None]:
+    def alone(self, subject: str) -> contextlib.AbstractContextManager[None]:
         """Hold a subject: of two processes that want the same contract, the second finds what the first reached."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._path(subject).with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return alone(self._path(subject).with_suffix(".lock"))
 
     def _path(self, subject: str) -> Path:
         return self._folder / f"{subject}.json"

@@ -41,7 +41,7 @@ def open_bucket(table: Mapping[str, Any], where: str) -> LandingBucket:
             next='configure its bucket table, or set transport = "push" where the provider can push by HTTP',
         )
     if kind == "s3":
-        from datalab_connectors.simpl.s3_bucket import S3Bucket
+        from datalab_connectors.landing.s3_bucket import S3Bucket
 
         return S3Bucket(table, where)
     found = {point.name: point for point in entry_points(group=GROUP)}

@@ -1,0 +1,41 @@
+"""The file of a distribution: whether it is here already, how long it may be, and what it is in a run."""
+
+from __future__ import annotations
+
+from datalab.errors import SourceError
+from datalab.model.agreement import Agreement, SourceObject
+from datalab.model.offer import Distribution, Offer
+from datalab.ports.landing import Landed, Landing
+
+
+def landed_before(landing: Landing, wanted: Distribution) -> Landed | None:
+    """Return what stands in the landing folder under the hash that was announced; None: it is to be brought."""
+    return landing.find(wanted.sha256) if wanted.sha256 else None
+
+
+def limit_of(wanted: Distribution, most: int) -> int:
+    """Return how many bytes may come: what was announced, and never more than ``most``."""
+    return most if wanted.bytes is None else min(most, wanted.bytes)
+
+
+def check_size(wanted: Distribution, size: int, where: str) -> None:
+    """Raise ``SourceError`` where another number of bytes came than was announced."""
+    if wanted.bytes is not None and size != wanted.bytes:
+        raise SourceError(f"{size} bytes came where {wanted.bytes} were announced", where=where, next="fetch it again")
+
+
+def object_of(
+    agreement: Agreement, offer: Offer, wanted: Distribution, landed: Landed, *, name: str = "", ordinal: int = 0
+) -> SourceObject:
+    """Return a file that was fetched under an agreement; ``name`` where it is one of several of a distribution."""
+    return SourceObject(
+        ordinal=ordinal,
+        name=name or wanted.name,
+        path=landed.path,
+        format=wanted.format,
+        bytes=landed.bytes,
+        sha256=landed.sha256,
+        dataset_id=offer.dataset_id,
+        agreement_id=agreement.id,
+        connector=offer.connector,
+    )
