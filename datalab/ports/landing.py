@@ -114,9 +114,10 @@ class Landing:
         sha256 = sha256.lower()
         if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
             return None
-        for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
-            if file_sha256(path) == sha256:
-                return Landed(path, path.stat().st_size, sha256)
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted((self.root / sha256[:2]).iterdir()):
+                if path.name.startswith(f"{sha256}-") and file_sha256(path) == sha256:
+                    return Landed(path, path.stat().st_size, sha256)
         return None
 
     def objects(self) -> Iterator[tuple[str, Path]]:
