@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from datalab.errors import SourceError
 from datalab.model.agreement import Agreement, SourceObject
 from datalab.model.offer import Distribution, Offer
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.reach import shown
 
 
 def landed_before(landing: Landing, wanted: Distribution) -> Landed | None:
@@ -22,6 +25,17 @@ def check_size(wanted: Distribution, size: int, where: str) -> None:
     """Raise ``SourceError`` where another number of bytes came than was announced."""
     if wanted.bytes is not None and size != wanted.bytes:
         raise SourceError(f"{size} bytes came where {wanted.bytes} were announced", where=where, next="fetch it again")
+
+
+def refuse_web_page(path: Path, url: str) -> None:
+    """Raise ``SourceError`` where a web page came instead of the file: a login, or a page about it."""
+    with path.open("rb") as stream:
+        if stream.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html")):
+            raise SourceError(
+                "a web page came instead of the file",
+                where=shown(url),
+                next="choose a distribution with a download address, or fetch the file by hand and use it as your own",
+            )
 
 
 def object_of(

@@ -77,11 +77,16 @@ def shown(name: str) -> str:
     return repr(name[:80])
 
 
-def agree(offer: Offer, intent: Intent, decision: Decision, *, kind: str, provider: str, consumer: str) -> Agreement:
-    """Turn the terms of an offer into the agreement: ``kind`` is ``attestation`` or ``licence``. The same again, the same id."""
+def agree(
+    offer: Offer, intent: Intent, decision: Decision, *, provider: str, consumer: str, attestation: Attestation | None = None
+) -> Agreement:
+    """Turn the terms of an offer into the agreement: a licence, or what a steward attests. The same again, the same id."""
     subject = granted(decision, offer, intent)
-    if kind == "licence":
+    if attestation is None:
         look_again(offer, intent, actor=decision.actor, participant=consumer)
+    else:
+        attestation.check(offer.dataset_id)
+    kind = "licence" if attestation is None else "attestation"
     return Agreement(
         id=f"urn:datalab:{kind}:{subject}",
         kind=kind,

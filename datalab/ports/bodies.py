@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
+import httpcore
 import httpx
 
 from datalab.errors import ProtocolError
-from datalab.ports.reach import shown
+from datalab.ports.reach import Stream, shown
 
 _DEEPEST = 100
 """Nesting that is read. Messages and records need less than twenty, and much that reads them is recursive."""
+_BLOCK = 64 << 10
+"""Bytes; what is written in larger pieces gets larger folios from the kernel, whose memory a virtual machine may first have to fetch."""
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -45,6 +50,32 @@ def whole(response: httpx.Response, limit: int, url: str) -> bytes:
     if unpacking is not None and came and not unpacking.eof:
         raise ProtocolError("the answer is not in the encoding it claims", where=shown(url))
     return b"".join(kept)
+
+
+def rest_of(response: httpx.Response, idle: float) -> Iterator[bytes | memoryview]:
+    """Yield the body of an answer as it comes; a block is good until the next is asked for.
+
+    Where its length is known, all but its beginning goes past the parser, which copies each byte three times. The connection is
+    closed afterwards. Raise what httpcore raises where the connection ends before the body.
+    """
+    length = response.headers.get("content-length", "")
+    left = int(length) if _LENGTH.fullmatch(length) and "transfer-encoding" not in response.headers else -1
+    stream = response.extensions.get("network_stream")
+    parsed = response.iter_raw()
+    for block in parsed:
+        yield block
+        left -= len(block)
+        if left > 0 and isinstance(stream, Stream):  # the parser gives all it has: the rest is still on the way
+            break
+    else:
+        return
+    buffer = memoryview(bytearray(min(left, _BLOCK)))
+    while left:
+        count = stream.gather(buffer[: min(left, len(buffer))], idle)
+        if not count:
+            raise httpcore.RemoteProtocolError(f"the connection ended {left} bytes before the end")
+        left -= count
+        yield buffer[:count]
 
 
 def parse_json(text: str) -> Any:

@@ -21,7 +21,7 @@ import httpcore
 import httpx
 
 from datalab.errors import ProtocolError, SourceError
-from datalab.ports.bodies import Nested, parse_json, whole
+from datalab.ports.bodies import Nested, parse_json, rest_of, whole
 from datalab.ports.landing import Arrival, Landed, Landing
 from datalab.ports.limits import Answer, HttpRefused, Limits
 from datalab.ports.reach import Deadline, GuardedBackend, Reach, shown
@@ -265,7 +265,7 @@ class HttpClient:
     ) -> None:
         before = arrival.size
         again = hashlib.sha256()
-        for received in response.iter_raw():
+        for received in rest_of(response, self.limits.idle):
             block = received
             if skipped:
                 again.update(block[:skipped])

@@ -19,7 +19,7 @@ from datalab.ports.readback import ReadBack
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BEHIND = 4 << 20
+_BEHIND = 1 << 20
 """Bytes that are written before they are read back, beside the writer."""
 _STALE_SECONDS = 24 * 3600
 
@@ -114,9 +114,10 @@ class Landing:
         sha256 = sha256.lower()
         if not _SHA256.fullmatch(sha256):  # it comes from outside and becomes part of a path and a pattern
             return None
-        for path in sorted((self.root / sha256[:2]).glob(f"{sha256}-*")):
-            if file_sha256(path) == sha256:
-                return Landed(path, path.stat().st_size, sha256)
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted((self.root / sha256[:2]).iterdir()):
+                if path.name.startswith(f"{sha256}-") and file_sha256(path) == sha256:
+                    return Landed(path, path.stat().st_size, sha256)
         return None
 
     def objects(self) -> Iterator[tuple[str, Path]]:
@@ -151,7 +152,7 @@ class Arrival:
         self._told = 0
         self._reader: ReadBack | None = None
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         """Append a block; raise ``SourceError`` beyond the limit."""
         self.size += len(block)
         if self.size > self._limit:

@@ -49,6 +49,7 @@ def put_verified(
         told = _Told(progress, path.name, size)
         work = _Put(store, path, bucket, key, found, {**(metadata or {}), "sha256": found}, told)
         store.run(work.put(), place, seconds=seconds, watch=told)
+        told()
         standing = _standing(store, bucket, key)
         if standing is None:
             raise VerificationFailed("the store took the file and holds nothing", where=place, next="do not use this store")
@@ -70,7 +71,7 @@ class _Told:
         self.sent = 0
         self._progress, self._name, self._size, self._before = progress, name, size, -1
 
-    def __call__(self, elapsed: float) -> None:
+    def __call__(self, elapsed: float = 0.0) -> None:
         if self.sent != self._before:
             self._before = self.sent
             self._progress(self._name, self.sent, self._size)

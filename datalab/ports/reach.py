@@ -24,6 +24,8 @@ from datalab.ports.tls import Tls
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _READ = 120 << 10
 """Bytes; beyond 128 KiB the allocator asks the kernel for every block."""
+_RECORD = 16 << 10
+"""Bytes of the longest TLS record."""
 _METADATA = frozenset(
     map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
 )
@@ -145,13 +147,13 @@ class GuardedBackend(httpcore.NetworkBackend):
         for address in addresses:
             try:
                 stream = self._inner.connect_tcp(address, port, self._deadline.left(timeout), local_address, socket_options)
-                return _Stream(stream, self._deadline)
+                return Stream(stream, self._deadline)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
 
 
-class _Stream(httpcore.NetworkStream):
+class Stream(httpcore.NetworkStream):
     """A connection whose every read and write ends by the deadline: a peer that drips bytes gains no time."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
@@ -162,16 +164,40 @@ class _Stream(httpcore.NetworkStream):
         """Read what is there, more than asked for where it is: what is done per read costs more than the bytes."""
         return self._inner.read(max(max_bytes, _READ), self._deadline.left(timeout))
 
+    def gather(self, view: memoryview, timeout: float) -> int:
+        """Read into ``view`` what is there, waiting for the first of it; return how much that is, 0 at the end."""
+        link = self._inner.get_extra_info("socket")
+        try:
+            if (left := self._deadline.left(timeout)) != link.gettimeout():  # to set it is a system call
+                link.settimeout(left)
+            count = size = int(link.recv_into(view))
+            if isinstance(link, ssl.SSLSocket):  # it gives one record at a time
+                link.settimeout(0)
+                while size == _RECORD and count < len(view):
+                    size = int(link.recv_into(view[count:]))
+                    count += size
+        except TimeoutError:
+            raise httpcore.ReadTimeout("nothing came in the time allowed") from None
+        except ssl.SSLWantReadError:
+            pass
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
+        return count
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of it."""
         self._inner.write(buffer, self._deadline.left(timeout))
 
     def close(self) -> None:
+        """Close the connection."""
         self._inner.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline)
+        """Go on under TLS."""
+        return Stream(self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout)), self._deadline)
 
     def get_extra_info(self, info: str) -> typing.Any:
+        """Return what the connection below knows."""
         return self._inner.get_extra_info(info)

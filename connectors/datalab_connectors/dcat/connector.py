@@ -135,7 +135,7 @@ class DcatConnector:
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Take the licence for the agreement, where the terms are known and permit this; nothing is sent to anybody."""
         provider = offer.holder or self._base()
-        return agree(offer, intent, decision, kind="licence", provider=provider, consumer=self._participant)
+        return agree(offer, intent, decision, provider=provider, consumer=self._participant)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress

@@ -10,11 +10,8 @@ from datalab.errors import SourceError
 from datalab.ports.connector import Progress
 from datalab.ports.documents import DocumentClient
 from datalab.ports.landing import Landed, Landing
-from datalab.ports.reach import shown
 from datalab_connectors.dcat.reading import Found
-from datalab_connectors.objects import landed_before
-
-_PAGES = (b"<!doctype html", b"<html")
+from datalab_connectors.objects import landed_before, refuse_web_page
 
 
 def fetch_distribution(
@@ -40,15 +37,9 @@ def _checking(wanted: Found) -> Callable[[Path], None]:
     address = wanted.address
 
     def check(path: Path) -> None:
+        if wanted.distribution.format not in {"html", "htm", "xhtml"}:
+            refuse_web_page(path, address.url)
         with path.open("rb") as stream:
-            start = stream.read(512).lstrip().lower()
-            if start.startswith(_PAGES) and wanted.distribution.format not in {"html", "htm", "xhtml"}:
-                raise SourceError(
-                    f"the address of {wanted.distribution.id!r} shows a web page, not the file",
-                    where=shown(address.url),
-                    next="choose a distribution with a download address, or fetch the file by hand and use it as your own",
-                )
-            stream.seek(0)
             if address.algorithm and address.algorithm != "sha256":
                 # MD5 and SHA-1 show a broken transfer, which is what a catalogue's checksum is for; our own digest is SHA-256.
                 found = hashlib.file_digest(stream, lambda: hashlib.new(address.algorithm, usedforsecurity=False)).hexdigest()

@@ -97,11 +97,8 @@ class FilesConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Turn the attestation, or the policy beside the data, into the agreement."""
-        kind = "licence" if self._policy_name else "attestation"
-        agreement = agree(offer, intent, decision, kind=kind, provider=offer.holder, consumer=self._participant)
-        if kind == "attestation":
-            self._attestation.check(offer.dataset_id)
-        return agreement
+        attested = None if self._policy_name else self._attestation
+        return agree(offer, intent, decision, provider=offer.holder, consumer=self._participant, attestation=attested)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress

@@ -18,7 +18,7 @@ from datalab.ports.reach import shown
 from datalab.ports.tls import TLS_KEYS
 from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import shown_name
-from datalab_connectors.objects import landed_before, object_of
+from datalab_connectors.objects import landed_before, object_of, refuse_web_page
 from datalab_connectors.rest.pages import hits
 from datalab_connectors.rest.pointer import values
 from datalab_connectors.rest.profile import load_profile
@@ -88,7 +88,7 @@ class RestConnector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Take the published licence as the agreement."""
-        return agree(offer, intent, decision, kind="licence", provider=offer.holder, consumer=self._participant)
+        return agree(offer, intent, decision, provider=offer.holder, consumer=self._participant)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress
@@ -108,7 +108,7 @@ class RestConnector:
     def _download(self, address: str, landing: Landing, name: str, sha256: str | None, progress: Progress) -> Landed:
         home = urlsplit(self._url)[:2] == urlsplit(address)[:2]
         with HttpClient(self._reach(home=home), self._limits) as client:
-            landed = client.download(
+            return client.download(
                 address,
                 landing,
                 name,
@@ -116,13 +116,8 @@ class RestConnector:
                 sha256=sha256,
                 token=self._token() if home else "",
                 progress=progress,
+                check=None if sha256 else lambda path: refuse_web_page(path, address),
             )
-        with landed.path.open("rb") as stream:
-            start = stream.read(512).lstrip().lower()
-        if not sha256 and start.startswith((b"<!doctype html", b"<html")):
-            landing.remove(landed.path)
-            raise SourceError("a web page came instead of the file", where=shown(address), next="look at it in a browser")
-        return landed
 
     def _read(
         self, ask: Callable[[str], Any], dataset_id: str, known: tuple[Any, str] | None = None

@@ -58,11 +58,8 @@ class S3Connector:
 
     def negotiate(self, offer: Offer, intent: Intent, decision: Decision) -> Agreement:
         """Turn the attestation, or the policy that stands in the bucket, into the agreement."""
-        kind = "licence" if self._set.policy else "attestation"
-        agreement = agree(offer, intent, decision, kind=kind, provider=offer.holder, consumer=self._set.participant)
-        if kind == "attestation":
-            self._attestation.check(offer.dataset_id)
-        return agreement
+        attested = None if self._set.policy else self._attestation
+        return agree(offer, intent, decision, provider=offer.holder, consumer=self._set.participant, attestation=attested)
 
     def fetch(
         self, agreement: Agreement, offer: Offer, distribution: str, landing: Landing, decision: Decision, progress: Progress

@@ -6,11 +6,13 @@ The listener takes exactly one answer, the one with our state; everything else t
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import html
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,10 +99,24 @@ class _Listener(HTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
-    """Reads one request; the browser's, or a stranger's."""
+    """Reads one request; the browser's, or a stranger's, who does not keep the browser waiting for longer than ``timeout``."""
 
     timeout = 5.0
     server: _Listener
+
+    def setup(self) -> None:
+        super().setup()
+        self._late = threading.Timer(self.timeout, self._cut)
+        self._late.daemon = True
+        self._late.start()
+
+    def finish(self) -> None:
+        self._late.cancel()
+        super().finish()
+
+    def _cut(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RD)
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path[:8192])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import stat
 import threading
 import time
@@ -11,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 from datalab_connectors.sandbox.identity import REALM
-from datalab_connectors.simpl import SimplConnector
+from datalab_connectors.simpl import SimplConnector, login
 from datalab_connectors.simpl.login import obtain_code
 
 from datalab.errors import PolicyRefusal, ProtocolError, SettingsError, SourceError
@@ -179,3 +181,28 @@ def test_the_sandbox_takes_no_shortcuts(space):
     answer = httpx.post(f"{base}/token", data={**redeem, "code_verifier": "wrong"}, trust_env=False)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     assert httpx.post(f"{base}/token", data={"grant_type": "password"}, trust_env=False).status_code == 400
+
+
+def test_a_stranger_who_drips_does_not_keep_the_browser_waiting(monkeypatch):
+    monkeypatch.setattr(login._Answer, "timeout", 0.4)
+
+    def come(address):
+        asked = parse_qs(urlsplit(address).query)
+        back = urlsplit(asked["redirect_uri"][0])
+
+        def drip():
+            with contextlib.suppress(OSError), socket.create_connection((back.hostname, back.port), timeout=5) as link:
+                threading.Thread(target=browser).start()
+                for _ in range(200):  # a byte before each read ends
+                    link.sendall(b"G")
+                    time.sleep(0.05)
+
+        def browser():
+            httpx.get(f"{back.geturl()}?{urlencode({'code': 'c0de', 'state': asked['state'][0]})}", trust_env=False, timeout=20)
+
+        threading.Thread(target=drip).start()
+
+    began = time.monotonic()
+    found = obtain_code("http://127.0.0.1:9/auth", "http://127.0.0.1:9", "lab", "openid", come, seconds=15)
+    assert found.value == "c0de"
+    assert time.monotonic() - began < 5

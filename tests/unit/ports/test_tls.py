@@ -12,6 +12,7 @@ from datalab.errors import SettingsError, SourceError
 from datalab.ports import tls as module
 from datalab.ports import transport
 from datalab.ports.http import HttpClient, Limits, Reach
+from datalab.ports.landing import Landing
 from datalab.ports.tls import Tls
 from datalab.ports.validity import validity
 from tests.unit.ports.authority import Authority, Peer
@@ -179,6 +180,16 @@ def test_a_renewed_certificate_is_read_anew(peer, issuer, tmp_path):
         both.write_bytes(issued.certificate.read_bytes() + issued.key.read_bytes())
         ask({"ca_file": str(issuer.file), "client_certificate": str(both)}, f"https://localhost:{one.port}/")
     assert one.shown == ["first", "second"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_file_comes_whole_through_tls(peer, issuer, lab, tmp_path, version):
+    data = bytes(range(256)) * 20_000
+    one = peer("localhost", trusts=issuer, answer=data, versions=[("maximum_version", version)])
+    found = Tls.read(settings(issuer, lab), [f"https://localhost:{one.port}"], HERE)
+    with HttpClient(Reach(loopback=True, tls=found), QUICK) as client:
+        landed = client.download(f"https://localhost:{one.port}/", Landing(tmp_path), "a.bin", limit=len(data))
+    assert landed.path.read_bytes() == data
 
 
 def broken(issuer, folder):
