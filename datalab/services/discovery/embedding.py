@@ -87,6 +87,13 @@ def open_model(folder: Path, examined: MutableMapping[str, Examined]) -> Model:
     ``examined`` remembers files that were read whole before, by names, sizes and times: looking at all numbers of a large model takes
     seconds. Raise ``SettingsError`` for a folder that holds no whole model, ``MissingExtra`` without the libraries.
     """
+    try:
+        return _open(folder, examined)
+    except OSError as error:
+        raise _broken(f"its files cannot be read: {error.strerror}", folder) from None
+
+
+def _open(folder: Path, examined: MutableMapping[str, Examined]) -> Model:
     mark = _mark(folder)
     try:
         import safetensors  # noqa: F401

@@ -144,6 +144,17 @@ def test_a_folder_that_is_not_there_is_an_error_that_says_how_to_get_one(tmp_pat
     refused(tmp_path / "file", "no folder")
 
 
+def test_a_folder_that_cannot_be_read(tmp_path):
+    refused(tmp_path / ("x" * 300), "cannot be read: File name too long|no folder")
+    folder = write_model(tmp_path / "model")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.json").symlink_to("tokenizer.json")
+    refused(folder, r"no file tokenizer\.json")
+    (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / "model.safetensors")
+    refused(folder, r"no file model\.safetensors")
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
 def test_every_file_must_be_there(tmp_path, name):
     (write_model(tmp_path) / name).unlink()
