@@ -1,7 +1,7 @@
 """The exchange of a keyed step: narrow keys out by partition, findings per partition, verdicts back by part.
 
-A keys file holds one record batch per partition, a verdicts file one per part, so that each reader maps the file and takes just
-its batch. The number of partitions follows from the rows and what a step sends of each, never from the workers.
+A keys file holds one record batch per partition, a verdicts file one per part, so that each reader takes just its batch. The number
+of partitions follows from the rows and what a step sends of each, never from the workers.
 """
 
 from __future__ import annotations
@@ -135,8 +135,17 @@ def _arrow(frame: pl.DataFrame) -> pa.Table:
 
 
 def read_batch(path: Path, place: int) -> pl.DataFrame:
+    """Read one record batch of a partitioned file. It is not mapped: a task reads one of every part's, and each map holds pages beside it."""
+    return _batch(pa.OSFile(str(path), "rb"), place)
+
+
+def map_batch(path: Path, place: int) -> pl.DataFrame:
     """Map one record batch of a partitioned file into memory: its bytes are read when they are looked at."""
-    with pa.memory_map(str(path)) as source:
+    return _batch(pa.memory_map(str(path)), place)
+
+
+def _batch(source: pa.NativeFile, place: int) -> pl.DataFrame:
+    with source:
         frame = pl.from_arrow(pa.ipc.open_file(source).get_batch(place))
     assert isinstance(frame, pl.DataFrame)
     return frame

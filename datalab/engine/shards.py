@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datalab.engine.exchange import read_batch, write_partitioned
+from datalab.engine.exchange import map_batch, read_batch, write_partitioned
 from datalab.engine.folder import RunFolder, writing
 from datalab.engine.plan import Plan
 from datalab.engine.records import write_identity_table
@@ -94,7 +94,7 @@ def write_shard(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 def _piece(plan: Plan, folder: RunFolder, place: int, name: str, base: str, first: int, count: int) -> pa.Table:
     """Return rows of one file, copied once: the file is mapped no longer than that, or a shard of few rows of many would hold them all."""
-    rows = read_batch(folder.path(name), place).select(pl.all().gather(pl.int_range(first, first + count)))
+    rows = map_batch(folder.path(name), place).select(pl.all().gather(pl.int_range(first, first + count)))
     if base:
         rows = folder.read_rows(base).select(*IDENTITY, *plan.schema_out)[rows.to_series()]
     return plain_table(rows)
