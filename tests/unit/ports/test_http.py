@@ -3,7 +3,6 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
