@@ -81,27 +81,27 @@ def locked() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *names: str) -> Iterator[list[Running]]:
-    """Run one connector for each name until the block ends."""
+def running(folder: Path, *names: str, callback: str = "") -> Iterator[list[Running]]:
+    """Run one connector for each name until the block ends. ``callback`` is where others are to answer, if not at its own address."""
     classes = folder / "classes"
     subprocess.run(
         ["javac", "-proc:none", "-cp", f"{JARS}/*", "-d", str(classes), str(HERE / "Edc.java")], check=True, capture_output=True
     )
     path = os.pathsep.join((f"{JARS}/*", str(classes), str(HERE / "services")))
     with contextlib.ExitStack() as stack:
-        started = [_start(folder, name, path, stack) for name in names]
+        started = [_start(folder, name, path, stack, callback) for name in names]
         for one in started:
             _await(folder, one)
         yield started
 
 
-def _start(folder: Path, name: str, path: str, stack: contextlib.ExitStack) -> Running:
+def _start(folder: Path, name: str, path: str, stack: contextlib.ExitStack, callback: str) -> Running:
     ports = dict(zip((*_PORTS, "pull"), _free_ports(len(_PORTS) + 1), strict=True))
     base = {kind: f"http://127.0.0.1:{port}/{kind}" for kind, port in ports.items()}
     settings = {
         "edc.participant.id": name,
         "edc.hostname": "127.0.0.1",
-        "edc.dsp.callback.address": base["protocol"],
+        "edc.dsp.callback.address": callback or base["protocol"],
         "edc.policy.validation.enabled": "false",  # it would refuse to define what no function of its own measures
         "edc.transfer.proxy.token.signer.privatekey.alias": "private-key",
         "edc.transfer.proxy.token.verifier.publickey.alias": "public-key",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from datalab_connectors.edc import EdcConnector
@@ -23,6 +24,7 @@ from datalab.model.agreement import Intent
 from datalab.model.offer import Query
 from datalab.policy import acquire_subject, decide_acquisition
 from datalab.ports.landing import Landing
+from tests.conformance.connectors.faulty import site
 from tests.edc.running import KEY, cannot, running
 
 pytestmark = [pytest.mark.java, pytest.mark.slow]
@@ -36,6 +38,29 @@ TERMS = {
             "constraint": [{"leftOperand": "purpose", "operator": "isA", "rightOperand": "dpv:CommercialPurpose"}],
         }
     ],
+}
+
+
+PARTICIPANT = "did:web:sandbox.datalab.example"
+OURS = """
+id = "counts"
+title = "Bicycle counts"
+description = "One square, one day"
+holder = "Ville de Luxembourg"
+licence = "CC0-1.0"
+personal_data = true
+
+[[distribution]]
+id = "csv"
+file = "counts.csv"
+format = "csv"
+media_type = "text/csv"
+"""
+PURPOSE = {"leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": ["dpv:ScientificResearch"]}
+RICHER = {
+    "permission": [{"action": "use", "constraint": [PURPOSE]}, {"action": "distribute"}],
+    "prohibition": TERMS["prohibition"],
+    "obligation": [{"action": "anonymize"}],
 }
 
 
@@ -232,3 +257,37 @@ def _holdings(tmp_path):
     (folder / "policy.json").write_text(json.dumps(TERMS))
     (folder / "counts.csv").write_text("hour,count\n1,2\n")
     return folder.parent
+
+
+@pytest.fixture
+def our_provider(tmp_path, monkeypatch):
+    """A provider of ours with one dataset, that shows its consumer the token which EDC's mock of an identity service wants."""
+    file = tmp_path / "holdings" / "counts" / "counts.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    (file.parent / "holding.toml").write_text(OURS)
+    (file.parent / "policy.json").write_text(json.dumps(RICHER))
+    monkeypatch.setenv("SHOWN", json.dumps({"region": "eu", "audience": "consumer", "clientId": PARTICIPANT}))
+    yield start(tmp_path / "ours", holdings=[tmp_path / "holdings"], options=["--token-env", "SHOWN"])
+    stop(tmp_path / "ours")
+
+
+def test_a_real_consumer_concludes_a_contract_with_our_provider(tmp_path_factory, our_provider, tmp_path, monkeypatch):
+    """EDC compares the agreement with the offer, both as JSON-LD: a word that the protocol's context does not know would be lost.
+
+    Its mock of an identity service takes no ``Bearer``: the door before it takes the word away.
+    """
+    if reason := cannot():
+        pytest.skip(reason)
+    monkeypatch.setenv("EDC_KEY", KEY)
+    with site() as door, running(tmp_path_factory.mktemp("edc"), "consumer", callback=f"{door.url}/protocol") as (consumer,):
+        door.upstream = "http://" + urlsplit(consumer.protocol).netloc
+        door.passed_on = lambda headers: {name: value.removeprefix("Bearer ") for name, value in headers.items()}
+        table = {"url": consumer.management, "api_key": "env:EDC_KEY", "provider": f"{our_provider.url}/2025-1"}
+        connector = EdcConnector("space", {**table, "provider_id": PARTICIPANT, "patience": 30}, tmp_path / "state")
+        found = connector.offer("counts")
+        agreement = connector.negotiate(found, RESEARCH, permit(found))
+    assert agreement.provider == PARTICIPANT
+    told = (agreement.policy.permissions, agreement.policy.prohibitions, agreement.policy.obligations)
+    assert told == (found.policy.permissions, found.policy.prohibitions, found.policy.obligations)
+    assert not agreement.policy.unknown

@@ -1,4 +1,4 @@
-"""Whether two offers say the same: compared as they are understood, not as they are written."""
+"""Terms on the wire: spelt so that whoever reads JSON-LD loses nothing, and compared as they are understood, not as they are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from datalab.policy import parse
+
+_ODRL = "http://www.w3.org/ns/odrl/2/"
+_KNOWN = frozenset(
+    ("use", "eq", "gt", "gteq", "lt", "lteq", "neq", "isA", "hasPart", "isPartOf", "isAllOf", "isAnyOf", "isNoneOf")
+)
+"""Actions, operands and operators that the protocol's context knows (2025-1, context/odrl.jsonld)."""
+
+
+def spelt_out(said: Any, key: str = "") -> Any:
+    """Return a message of 2025-1 with all other words of ODRL as IRIs: by JSON-LD they mean nothing else, and a peer would drop them."""
+    if isinstance(said, Mapping):
+        return {name: spelt_out(value, name) for name, value in said.items()}
+    if isinstance(said, list):
+        return [spelt_out(value, key) for value in said]
+    word = isinstance(said, str) and key in {"action", "leftOperand", "operator"} and ":" not in said
+    return _ODRL + said if word and said not in _KNOWN else said
 
 
 def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from datalab.errors import ProtocolError
 from datalab.ports.http import HttpClient, HttpRefused
 from datalab_connectors.dsp import prefixed
 from datalab_connectors.dsp.messages import CONTEXT, received
+from datalab_connectors.dsp.terms import spelt_out
 
 WELL_KNOWN = "/.well-known/dspace-version"
 
@@ -26,7 +27,7 @@ class Version:
 
     def write(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return a message as it goes over the wire."""
-        return prefixed.encode(message) if self.older else dict(message)
+        return prefixed.encode(message) if self.older else dict(spelt_out(message))
 
     def read(self, body: Any, *kinds: str) -> dict[str, Any]:
         """Return a message from the wire, checked; raise ``ProtocolError`` naming what is wrong and where."""

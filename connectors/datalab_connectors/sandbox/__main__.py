@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--any-port", action="store_true", help="take another port where this one is taken")
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--address", default="", help="what others call it by where something stands in front of it")
+    parser.add_argument("--token-env", default="", help="variable of the environment with the token that it shows to consumers")
     parser.add_argument("--holdings", type=Path, action="append", default=[], help="folder of holdings; may be repeated")
     parser.add_argument("--page-size", type=int, default=50)
     parser.add_argument("--token-seconds", type=float, default=900.0)
@@ -65,7 +66,7 @@ def _serve(options: argparse.Namespace) -> int:
     client = HttpClient(reach, Limits(connect=2, idle=5, seconds=10, attempts=1))
     provider = sandbox_provider(shelf, store, reach, f"{base}/2025-1", options.token_seconds, client)
     exchange = Exchange(PROVIDER, store, provider, f"{base}/2024-1")
-    post = Post(store, client, exchange.act)
+    post = Post(store, client, exchange.act, os.environ.get(options.token_env, ""))
     exchange.wake = post.wake
     node = ConsumerNode(state, shelf, base, f"{base}/2025-1", client)
     app = build(provider, exchange, base=base, page_size=options.page_size, node=node)

@@ -27,6 +27,8 @@ class Site:
     asked: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     unchanged: int = 0
+    passed_on: Callable[[dict[str, str]], dict[str, str]] = dict
+    """What becomes of the headers of a request that is passed on."""
 
     def trouble(self, path: str, *kinds: str) -> list[str]:
         """Let the next requests for what starts with ``path`` meet these, in order; return those that were not met yet.
@@ -93,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         upstream = http.client.HTTPConnection(self.site.upstream.removeprefix("http://"), timeout=30)
         with contextlib.closing(upstream):
             passed = {key: value for key, value in self.headers.items() if key.lower() not in {"host", "content-length"}}
-            upstream.request(self.command, self.path, sent, passed)
+            upstream.request(self.command, self.path, sent, self.site.passed_on(passed))
             answer = upstream.getresponse()
             body = answer.read()
         kept = {name: answer.headers[name] for name in ("etag", "content-range", "location") if name in answer.headers}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from datalab_connectors.dsp.messages import CONTEXT, message, read_json, received
+from datalab_connectors.dsp.terms import same_terms
+from datalab_connectors.dsp.versions import V2024_1, V2025_1
 
 from datalab.errors import ProtocolError
 from tests.unit.connectors.broken import mutations
@@ -91,3 +93,25 @@ def test_a_wrong_message_of_ours_is_never_built():
 def test_bytes_that_are_not_json(raw):
     with pytest.raises(ProtocolError):
         read_json(raw)
+
+
+def test_words_that_the_protocols_context_does_not_know_go_as_iris_and_mean_the_same():
+    """JSON-LD knows ``use`` from the context of 2025-1, and nothing of ``distribute`` or ``purpose``."""
+    purpose = {"leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": "dpv:ScientificResearch"}
+    terms = {
+        "permission": [{"action": "use", "constraint": [{"and": [purpose]}]}, {"action": "distribute"}],
+        "obligation": [{"action": "ex:water"}],
+    }
+    said = message(
+        "ContractOfferMessage",
+        providerPid="p",
+        consumerPid="c",
+        offer={"@id": "o", "@type": "Offer", "assigner": "a", "target": "d", **terms},
+    )
+    offer = V2025_1.write(said)["offer"]
+    odrl = "http://www.w3.org/ns/odrl/2/"
+    assert offer["permission"][0]["action"] == "use"
+    assert offer["permission"][0]["constraint"][0]["and"] == [{**purpose, "leftOperand": f"{odrl}purpose"}]
+    assert [rule["action"] for rule in (*offer["permission"], *offer["obligation"])] == ["use", f"{odrl}distribute", "ex:water"]
+    assert same_terms(offer, said["offer"])
+    assert V2024_1.read(V2024_1.write(said), "ContractOfferMessage")["offer"] == said["offer"]
