@@ -272,7 +272,9 @@ def our_provider(tmp_path, monkeypatch):
     stop(tmp_path / "ours")
 
 
-def test_a_real_consumer_concludes_a_contract_with_our_provider(tmp_path_factory, our_provider, tmp_path, monkeypatch):
+def test_a_real_consumer_concludes_a_contract_with_our_provider_and_fetches_the_data(
+    tmp_path_factory, our_provider, tmp_path, monkeypatch
+):
     """EDC compares the agreement with the offer, both as JSON-LD: a word that the protocol's context does not know would be lost.
 
     Its mock of an identity service takes no ``Bearer``: the door before it takes the word away.
@@ -284,9 +286,13 @@ def test_a_real_consumer_concludes_a_contract_with_our_provider(tmp_path_factory
         door.upstream = "http://" + urlsplit(consumer.protocol).netloc
         door.passed_on = lambda headers: {name: value.removeprefix("Bearer ") for name, value in headers.items()}
         table = {"url": consumer.management, "api_key": "env:EDC_KEY", "provider": f"{our_provider.url}/2025-1"}
-        connector = EdcConnector("space", {**table, "provider_id": PARTICIPANT, "patience": 30}, tmp_path / "state")
+        connector = EdcConnector(
+            "space", {**table, "provider_id": PARTICIPANT, "patience": 30, "transport": "pull"}, tmp_path / "state"
+        )
         found = connector.offer("counts")
         agreement = connector.negotiate(found, RESEARCH, permit(found))
+        [landed] = connector.fetch(agreement, found, "", Landing(tmp_path / "landing"), permit(found), lambda *_: None)
+    assert landed.path.read_bytes() == DATA
     assert agreement.provider == PARTICIPANT
     told = (agreement.policy.permissions, agreement.policy.prohibitions, agreement.policy.obligations)
     assert told == (found.policy.permissions, found.policy.prohibitions, found.policy.obligations)

@@ -82,9 +82,11 @@ def catalogue_of(holdings: Sequence[Holding], participant: str, endpoint: str) -
 
 
 def find(shelf: Mapping[str, Holding], holding_id: str, name: str) -> File | None:
-    """Return a file of a holding by its id; None where either is gone."""
-    holding = shelf.get(holding_id)
-    return next((file for file in holding.files if file.id == name), None) if holding else None
+    """Return a file of a holding by its id, or without one the only file; None where there is no such."""
+    files = shelf[holding_id].files if holding_id in shelf else ()
+    if not name and len(files) == 1:
+        return files[0]
+    return next((file for file in files if file.id == name), None)
 
 
 def _service(participant: str, endpoint: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ _SECRETS = ("token", "address")
 """What is forgotten when a transfer ends."""
 BY_DISTRIBUTION = "distribution"
 """Said in a data address: below the endpoint, each distribution has a path of its own."""
+_EDC = "https://w3id.org/edc/v0.0.1/ns/"
+"""The names under which EDC's consumers look for address and token: they read the properties of a reference, as JSON-LD."""
 Judge = Callable[[Holding, Caller], list[str]]
 """Why a caller may not have a holding; nothing where it may."""
 Witness = Callable[[Process, str], None]
@@ -120,7 +122,10 @@ class Provider:
         return Turn("termination", {"code": "policy", "reason": reasons}, forgotten)
 
     def file(self, pid: str, name: str, token: str) -> File:
-        """Return the file that a token opens; raise ``PolicyRefusal`` for a token that does not, or no longer."""
+        """Return the file that a token opens, the only one of its dataset where ``name`` is "".
+
+        Raise ``PolicyRefusal`` for a token that opens nothing, or no longer.
+        """
         process = self.store.get("transfer", pid)
         held = str(process.data.get("token", "")) if process else ""
         if process is None or not held or process.state != "STARTED" or not hmac.compare_digest(held.encode(), token.encode()):
@@ -175,13 +180,13 @@ class Provider:
             return Turn("start", due="push")
         token = secrets.token_urlsafe(32)
         expires = rfc3339(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=self.token_seconds))
+        endpoint = f"{self.endpoint}/data/{process.pid}"
+        said = {"authorization": token, "authType": "bearer", "expires": expires, "paths": BY_DISTRIBUTION}
         address = {
             "@type": "DataAddress",
             "endpointType": HTTP_ENDPOINT,
-            "endpoint": f"{self.endpoint}/data/{process.pid}",
-            "endpointProperties": properties(
-                {"authorization": token, "authType": "bearer", "expires": expires, "paths": BY_DISTRIBUTION}
-            ),
+            "endpoint": endpoint,
+            "endpointProperties": properties({**said, f"{_EDC}endpoint": endpoint, f"{_EDC}authorization": token}),
         }
         return Turn("start", {"dataAddress": address}, {"token": token, "expires": expires})
 

@@ -28,10 +28,12 @@ def provider_routes(
     provider: Provider, exchange: Exchange, identify: Identify, *, base: str, page_size: int = 50
 ) -> list[Route]:
     """Return all routes of a provider that is reached at ``base``."""
+    data = _data(provider, exchange)
     return [
         Route(WELL_KNOWN, _versions),
         *(route for version in SPOKEN for route in _routes(provider, exchange, identify, base, page_size, version)),
-        Route(f"/{SPOKEN[0].name}/data/{{pid}}/{{name:path}}", guarded("data", _data(provider, exchange)), methods=["GET"]),
+        Route(f"/{SPOKEN[0].name}/data/{{pid}}/{{name:path}}", guarded("data", data), methods=["GET"]),
+        Route(f"/{SPOKEN[0].name}/data/{{pid}}", guarded("data", data), methods=["GET"]),
     ]
 
 
@@ -106,7 +108,7 @@ def _data(provider: Provider, exchange: Exchange) -> Handler:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         pid = request.path_params["pid"]
         try:
-            file = provider.file(pid, request.path_params["name"], token)
+            file = provider.file(pid, request.path_params.get("name", ""), token)
         except Expired as error:
             exchange.make(error.process, provider.ending(error.process, ["The token has expired."]))
             return JSONResponse({"reason": [error.what]}, status_code=403)
