@@ -19,6 +19,12 @@ from datalab_connectors.waiting import waits
 
 _MARK = "urn:datalab:negotiation:"
 _UNDELIVERED = "Failed to send request"
+_CROSSED = "Cannot process"
+"""What EDC says, with 409, to a message that overtakes what it is still writing down about the one before."""
+
+
+class _Crossed(SourceError):
+    """The two connectors missed each other: nobody said no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,10 @@ class Contracts:
             except EdcRefused as error:
                 if error.status != 404:
                     raise
-        return self._finish(subject, offer, self._begin(subject, offer))
+        try:
+            return self._finish(subject, offer, self._begin(subject, offer))
+        except _Crossed:
+            return self._finish(subject, offer, self._begin(subject, offer))
 
     def _begin(self, subject: str, offer: Offer) -> str:
         mark = f"{_MARK}{subject}:{time.time_ns()}"
@@ -90,6 +99,8 @@ class Contracts:
             return SourceError(
                 f"EDC could not reach the provider's connector: {words[:300]}", where=where, next="try again later"
             )
+        if code == "409" and words.startswith(_CROSSED):
+            return _Crossed(f"the two connectors missed each other: {words[:300]}", where=where, next="try again")
         said = f"{code}: {words}" if code else words
         return PolicyRefusal(f"the provider refused the contract: {said[:300]}", where=where)
 

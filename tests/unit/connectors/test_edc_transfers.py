@@ -191,6 +191,30 @@ def test_a_refusal_is_told_in_the_providers_words_and_can_be_asked_again(edc, tm
     assert connector.negotiate(offer, RESEARCH, permit(offer)).id
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_connectors_that_miss_each_other_are_tried_once_more_and_nobody_said_no(edc, tmp_path, times):
+    """EDC answers 409 to a verification that overtakes its own writing down of the agreement, and the other EDC gives up."""
+    connector, api = edc
+    good, left = api._negotiate, [None] * times
+    said = {"@type": "ContractNegotiationError", "code": "409", "reason": ["Cannot process X because it cannot be verified"]}
+
+    def crossed(name, asked):
+        if not left:
+            return good(name, asked)
+        left.pop()
+        return api.things[name].update(state="TERMINATED", errorDetail=json.dumps(said))
+
+    api._negotiate = crossed
+    offer = connector.offer("counts")
+    if times == 1:
+        assert connector.negotiate(offer, RESEARCH, permit(offer)).id
+    else:
+        with pytest.raises(SourceError, match="missed each other") as caught:
+            connector.negotiate(offer, RESEARCH, permit(offer))
+        assert caught.value.next == "try again"
+        assert connector.negotiate(offer, RESEARCH, permit(offer)).id
+
+
 def test_a_provider_that_could_not_be_reached_is_no_refusal(edc, tmp_path):
     connector, api = edc
     api._negotiate = lambda name, asked: api.things[name].update(
