@@ -56,8 +56,6 @@ def serving(bounds, protocol):
 
 @pytest.fixture(params=["h11", "httptools"])
 def served(request):
-    if request.param == "httptools":
-        pytest.importorskip("httptools")
     with serving(QUICK, request.param) as found:
         yield found
 
