@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.textchain import workplace
+from benchmarks.workplace import workplace
 from datalab import Pipeline, Purpose, Release, Source, Splits
 from datalab.engine.drive import execute
 from datalab.engine.folder import RunFolder

@@ -21,6 +21,8 @@ from pathlib import Path
 from time import perf_counter, thread_time
 from typing import Any, Self
 
+from benchmarks.workplace import CACHE, PLACE
+
 ROOT = Path(__file__).parents[1]
 ONE_THREAD = dict.fromkeys(
     ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
@@ -102,13 +104,19 @@ def run_pairs(ours: Command, theirs: Command, times: int, say: Callable[[str], N
 
 def measured(command: Command) -> Measured:
     """Run one child to its end; raise ``Unable`` with the end of its output when it fails."""
-    with tempfile.TemporaryDirectory(prefix="datalab-bench-") as folder:
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
         answer = Path(folder, "answer.json")
         words = [command.python, "-m", "benchmarks.child", command.function, json.dumps(dict(command.arguments)), str(answer)]
         with Path(folder, "output").open("w+b") as output:
             began = perf_counter()
             process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=surroundings(command)
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env={**surroundings(command), PLACE: folder},
             )
             with _Watch(process.pid) as watch:
                 _, status, usage = os.wait4(process.pid, 0)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.corpus.build import CACHE
 from benchmarks.pairwise import fallen
+from benchmarks.workplace import workplace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -162,11 +160,3 @@ def content(paths: Sequence[Path]) -> str:
         table = pq.read_table(path, columns=["id", "text"], use_threads=False)
         rows += zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True)
     return hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()
-
-
-@contextmanager
-def workplace() -> Iterator[Path]:
-    """Give a folder on the disk that holds the corpus, removed at the end."""
-    CACHE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
-        yield Path(folder)

@@ -90,7 +90,7 @@ def _work(files: Sequence[str], times: int, prepare: Any, *, check: bool) -> dic
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from benchmarks.textchain import workplace
+    from benchmarks.workplace import workplace
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

@@ -63,7 +63,7 @@ def pieces(files: int) -> tuple[int, Path, Path]:
     import polars as pl
 
     from benchmarks.corpus import corpus
-    from benchmarks.corpus.build import CACHE
+    from benchmarks.workplace import CACHE
 
     large, small = (CACHE / f"pieces-{files}-{size}.parquet" for size in ("10x", "1x"))
     if not small.is_file():

@@ -48,7 +48,8 @@ def theirs(rows: int) -> dict[str, Any]:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from benchmarks.bandkeys import workplace, write
+    from benchmarks.bandkeys import write
+    from benchmarks.workplace import workplace
 
     logging.disable(logging.WARNING)
     with workplace() as root:

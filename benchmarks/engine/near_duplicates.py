@@ -97,7 +97,7 @@ def kept(texts: list[str]) -> list[int]:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from benchmarks.textchain import workplace
+    from benchmarks.workplace import workplace
     from datalab import Pipeline, Purpose, Release, Source, clean
     from datalab.lab import open_lab, run_pipeline
     from datalab.model.settings import Settings

@@ -85,8 +85,8 @@ def work(engine: str, files: Sequence[str]) -> dict[str, Any]:
 
 
 def _chain(files: Sequence[str], runner: str, options: Mapping[str, str]) -> dict[str, Any]:
-    from benchmarks.corpus.build import CACHE
     from benchmarks.textchain import run
+    from benchmarks.workplace import CACHE
     from datalab.engine.engines import Engine
 
     engine = Engine() if runner == "local" else Engine("beam", runner, options)

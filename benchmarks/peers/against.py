@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from benchmarks.compare import compared, installed
 from benchmarks.corpus import corpus
-from benchmarks.corpus.build import CACHE
 from benchmarks.measure import Command, run_pairs
 from benchmarks.peers import peers_python
 from benchmarks.registry import Scale
@@ -21,7 +20,7 @@ def against(chain: str, goal: Goal, scale: Scale, *, peers: Sequence[str], note:
     files = [str(path) for path in data.files]
     pairs = run_pairs(
         Command("benchmarks.textchain:run", {"files": files, "stages": list(stages)}),
-        Command(f"benchmarks.peers.{chain}:run", {"files": files, "scratch": str(CACHE)}, python=python),
+        Command(f"benchmarks.peers.{chain}:run", {"files": files}, python=python),
         scale.pairs,
         scale.say,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from benchmarks.peers import language_model
+from benchmarks.workplace import workplace
 
 RECIPE: list[dict[str, dict[str, Any]]] = [
     {"fix_unicode_mapper": {"normalization": "NFC"}},
@@ -35,10 +35,9 @@ RECIPE: list[dict[str, dict[str, Any]]] = [
 ]
 
 
-def run(files: Sequence[str], scratch: str) -> dict[str, Any]:
+def run(files: Sequence[str]) -> dict[str, Any]:
     """Load Parquet, run the recipe operator by operator, write Parquet."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        root = Path(folder)
+    with workplace() as root:
         (root / "models").mkdir()
         (root / "models" / "lid.176.bin").symlink_to(language_model())  # else it is fetched from the network
         os.environ["DATA_JUICER_EXTERNAL_MODELS_HOME"] = str(root / "models")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import language_model
+from benchmarks.workplace import workplace
 
 
-def run(files: Sequence[str], scratch: str) -> dict[str, Any]:
+def run(files: Sequence[str]) -> dict[str, Any]:
     """Clean, identify, judge, replace addresses, write Parquet; then signatures, buckets, clusters, filter. One task, no pool."""
     from datatrove.executor.local import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
@@ -33,8 +33,7 @@ def run(files: Sequence[str], scratch: str) -> dict[str, Any]:
             return self._model
 
     logger.remove()
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        root = Path(folder)
+    with workplace() as root:
         listed = root / "files.txt"
         listed.write_text("\n".join(Path(path).name for path in files))
         source = ParquetReader(str(Path(files[0]).parent), paths_file=str(listed))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import language_model
+from benchmarks.workplace import workplace
 
 _KEEP = [
     "docq_total_words >= 50",
@@ -20,7 +20,7 @@ _KEEP = [
 ]
 
 
-def run(files: Sequence[str], scratch: str) -> dict[str, Any]:
+def run(files: Sequence[str]) -> dict[str, Any]:
     """Annotate and filter file by file, then the four steps of fuzzy deduplication over the folder, 14 bands of 8."""
     import dpk_doc_quality.transform as quality_module
     import pyarrow as pa
@@ -51,8 +51,7 @@ def run(files: Sequence[str], scratch: str) -> dict[str, Any]:
     numbers = DocIDTransform(
         {doc_column_name_key: "text", int_column_name_key: "int_id_column", id_generator_key: IDGenerator(0)}
     )
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        root = Path(folder)
+    with workplace() as root:
         (root / "clean").mkdir()
         cleaned = 0
         for path in files:

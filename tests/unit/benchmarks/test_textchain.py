@@ -4,14 +4,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import textchain
+from benchmarks import textchain, workplace
 from benchmarks.engine.against_naive_polars import naive, ours
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Two small Parquet files: prose, an address, a repeated text, text that no rule lets pass."""
-    monkeypatch.setattr(textchain, "CACHE", tmp_path)
+    monkeypatch.setattr(workplace, "CACHE", tmp_path)
     prose = "Der Katalog nennt {} Bücher, die man heute noch kaufen kann, und {} weitere, die vergriffen sind."
     texts = [" ".join(prose.format(n * k, n + k) for k in range(1, 9)) for n in range(1, 40)]
     texts[3] += " Schreiben Sie an\u00a0anna.b@haus.example.org oder 81.2.69.142."
