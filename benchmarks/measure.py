@@ -2,7 +2,8 @@
 
 CPU seconds are user + system of the process and of all it waited for, start of the interpreter and imports included, as the
 kernel reports them when the process ends. They hardly suffer from what else the machine does; the wall clock does. Peak memory is
-the largest sum of the proportional set sizes (PSS) of the tree, looked at up to twenty times a second; the largest single process is
+the largest sum of the proportional set sizes (PSS) of the tree, looked at twice a second: the kernel walks all pages for it, and who is
+looked at waits (twenty looks a second cost a process that maps files a twentieth of its CPU seconds). The largest single process is
 known from the kernel's own high-water mark (not from ``ru_maxrss``: that begins with what the parent had when it forked).
 """
 
@@ -31,6 +32,7 @@ ONE_THREAD = dict.fromkeys(
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 _MISLEADING = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 _LOOK_EVERY = 0.05
+_SUM_EVERY = 0.5
 _SHARE = 0.02
 """Of a core, for looking: where a look takes longer (a large process, a busy machine), looks become rarer."""
 
@@ -153,11 +155,12 @@ class _Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        pause = _LOOK_EVERY
+        pause, summed = _LOOK_EVERY, 0.0
         while not self._done.wait(pause):
             began = thread_time()
             pids = _tree(self.pid)
-            self.peak = max(self.peak, sum(_kibibytes(pid, "smaps_rollup", "Pss:") for pid in pids))
+            if (now := perf_counter()) - summed >= _SUM_EVERY:
+                self.peak, summed = max(self.peak, sum(_kibibytes(pid, "smaps_rollup", "Pss:") for pid in pids)), now
             self.largest = max(self.largest, *(_kibibytes(pid, "status", "VmHWM:") for pid in pids))
             pause = max(_LOOK_EVERY, (thread_time() - began) / _SHARE)
 
