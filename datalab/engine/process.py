@@ -30,7 +30,7 @@ _SURROUNDINGS = {
     # numpy's passing arrays of a few MiB stay in the heap: asked from the system each time, hashing takes twice as long
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:1000,muzzy_decay_ms:0",  # polars gives back soon; at once, it asks for the same pages all the time
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:5000,muzzy_decay_ms:0",  # polars gives back soon; at once, it asks for the same pages all the time
 }
 """One thread a worker, because there is a worker a core."""
 
