@@ -125,7 +125,7 @@ def write_pieces(folder: RunFolder, name: str, pieces: Iterable[pl.DataFrame], l
     def batches() -> Iterator[pa.RecordBatch]:
         for piece in pieces:
             batch = _arrow(piece).combine_chunks().to_batches()
-            yield batch[0] if batch else pa.RecordBatch.from_pylist([], schema=schema)
+            yield batch[0] if batch else pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
     return folder.write_frame(name, batches(), schema)
 

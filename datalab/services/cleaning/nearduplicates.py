@@ -100,11 +100,16 @@ def _evidence(texts: pl.DataFrame, place: Array, sets: ShingleSets) -> pl.DataFr
     chosen = np.zeros(len(sets.seals), dtype=np.bool_)
     chosen[place] = True
     values = sets.values[np.repeat(chosen, np.diff(sets.offsets))]
-    packed = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values, pa.uint32()))
+    packed = pa.LargeListArray.from_arrays(_arrow(offsets.astype(np.int64, copy=False)), _arrow(values))
     ranks = [RANK] if RANK in texts.columns else []
     return texts.select(
         *IDENTITY, pl.Series("weight", sizes.astype(np.uint32)), pl.Series("set", packed, dtype=pl.List(pl.UInt32)), *ranks
     )
+
+
+def _arrow(values: Array) -> pa.Array:
+    """Return the numbers as Arrow has them; `pyarrow.array` would import pandas to see whether they are its own."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _shared(key: Array) -> Array:

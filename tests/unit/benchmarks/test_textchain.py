@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -34,3 +39,15 @@ def test_our_steps_and_naive_polars_write_the_same_texts(files):
     assert one["kept"] == 40
     assert one == other
     assert any("<EMAIL> oder <IP>." in text for text in one["texts"])
+
+
+def test_neither_a_run_nor_its_worker_loads_what_it_does_not_need(files):
+    code = f"from benchmarks import textchain\nif __name__ == '__main__': print(textchain.run({files!r})['kept'])"
+    env = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}  # inherited by the worker
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    loaded = re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    assert int(done.stdout) == 39
+    assert loaded.count("polars") == 2  # the run's process and its worker are both seen
+    assert {"pandas", "sklearn", "great_expectations", "presidio_analyzer", "sdv", "dagster", "apache_beam"} & {
+        *loaded
+    } == set()
