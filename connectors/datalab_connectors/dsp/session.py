@@ -23,14 +23,14 @@ __all__ = ["NotYet", "Session", "open_process"]
 
 
 class Session:
-    """Callbacks, post and store, until it is closed."""
+    """Callbacks, post and store, until it is closed. What is owed from before is said at once, under ``token``."""
 
-    def __init__(self, path: Path, reach: Reach, door: Doorstep) -> None:
+    def __init__(self, path: Path, reach: Reach, door: Doorstep, token: str) -> None:
         self.store = Store(path)
         self.client = HttpClient(reach, Limits(connect=2, idle=10, seconds=20, attempts=2))
         self.exchange = Exchange(CONSUMER, self.store, Wishes())
         self.deliveries: Deliveries = {}
-        self._post = Post(self.store, self.client, self.exchange.act, "", self.exchange.hinder)
+        self._post = Post(self.store, self.client, self.exchange.act, token, self.exchange.hinder)
         self.exchange.wake = self._post.wake
         self._callbacks = serve_callbacks(self.exchange, self.deliveries, door, self.store.close)
         self.port = self._callbacks.port

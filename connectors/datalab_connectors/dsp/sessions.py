@@ -38,8 +38,9 @@ def lend(key: Key, token: str, port: int = 0) -> Iterator[Session]:
         found = None
     if found is None:
         door = key.door if key.door.port else Doorstep(key.door.host, port, key.door.address)
-        found = Session(key.path, key.reach, door)
-    found.speak_as(token)
+        found = Session(key.path, key.reach, door, token)
+    else:
+        found.speak_as(token)
     try:
         yield found
     except BaseException:

@@ -141,7 +141,7 @@ def test_what_nobody_expects_does_not_land(tmp_path):
     from datalab_connectors.dsp.callbacks import Delivery
     from datalab_connectors.dsp.session import Session
 
-    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep())
+    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep(), "")
     try:
         with pytest.raises(SourceError), Landing(tmp_path / "landing").receive("f", limit=10) as arrival:
             session.deliveries["p", "f"] = Delivery("secret", arrival, threading.Lock())
@@ -164,6 +164,44 @@ def test_what_nobody_expects_does_not_land(tmp_path):
         session.close()
     time.sleep(0.05)
     assert not [path for path in (tmp_path / "landing").rglob("*") if path.is_file()]
+
+
+def test_what_is_owed_from_before_is_said_under_the_name_of_who_owes_it(tmp_path, monkeypatch):
+    from datalab_connectors.doorstep import Doorstep
+    from datalab_connectors.dsp.session import Session
+    from datalab_connectors.dsp.sessions import Key, close_idle, lend
+    from datalab_connectors.dsp.store import Store
+
+    names, speak = [], Session.speak_as
+
+    class Hearing(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            names.append(self.headers["authorization"])
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    def late(session, token):
+        time.sleep(0.5)
+        speak(session, token)
+
+    monkeypatch.setattr(Session, "speak_as", late)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hearing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        before = Store(tmp_path / "c.sqlite")
+        before.post("p", f"http://127.0.0.1:{server.server_port}/transfers/p/completion", {"@type": "TransferCompletionMessage"})
+        before.close()
+        with lend(Key(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep()), "me"):
+            pass
+        close_idle()
+        server.shutdown()
+        thread.join()
+    assert names == ["Bearer me"]
 
 
 def test_a_landing_point_that_refuses_is_an_error(tmp_path):

@@ -44,7 +44,7 @@ def gone(link):
 
 
 def test_a_callback_that_drips_ends_and_the_next_is_heard(quick, tmp_path):
-    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep())
+    session = Session(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep(), "")
     try:
         with door(session.address) as link:
             link.sendall(b"POST /negotiations/offers HTTP/1.1\r\nhost: a\r\n")
