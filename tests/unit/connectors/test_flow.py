@@ -194,7 +194,9 @@ def test_what_is_owed_from_before_is_said_under_the_name_of_who_owes_it(tmp_path
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         before = Store(tmp_path / "c.sqlite")
-        before.post("p", f"http://127.0.0.1:{server.server_port}/transfers/p/completion", {"@type": "TransferCompletionMessage"})
+        before.post(
+            "p", f"http://127.0.0.1:{server.server_port}/transfers/p/completion", {"@type": "TransferCompletionMessage"}
+        )
         before.close()
         with lend(Key(tmp_path / "c.sqlite", Reach(loopback=True), Doorstep()), "me"):
             pass

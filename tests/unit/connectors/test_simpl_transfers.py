@@ -85,7 +85,7 @@ def delivering(stub, tmp_path):
     landing = Landing(tmp_path / "landing")
 
     def fetch(**more):
-        connector = stub.connector(tmp_path / "consumer", **{"patience": 1, **more})
+        connector = stub.connector(tmp_path / "consumer", **{"patience": 20, **more})
         offer, decision, agreement = agreed(connector)
         [found] = connector.fetch(agreement, offer, "", landing, decision, quiet)
         return found
@@ -169,7 +169,7 @@ def test_a_push_that_drips_is_stopped(delivering):
 
     pushing(delivering, act)
     with pytest.raises(SourceError, match="slower than 1024 bytes a second"):
-        delivering.fetch()
+        delivering.fetch(patience=1)
     assert not list(delivering.landing.root.rglob("*-*"))
 
 
@@ -198,7 +198,7 @@ def test_an_endless_push_is_stopped_at_the_limit(delivering):
 def test_a_transfer_that_brings_nothing_is_told(delivering, told, says):
     delivering.says["GET", f"{BASE}/transfers/t"] = told
     with pytest.raises(SourceError, match=says) as caught:
-        delivering.fetch()
+        delivering.fetch(patience=1)
     secret = json.loads(asked_for(delivering, "/transfers")[-1].body)["dataDestination"]["baseUrl"].rpartition("/")[2]
     assert secret not in str(caught.value)
     assert not list(delivering.landing.root.rglob("*-*"))
