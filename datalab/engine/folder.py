@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from datalab.errors import ConservationError, RunFailed
 from datalab.model.receipt import FileRef, Receipt
 from datalab.ports.durable import file_sha256, sync_file, sync_folder
+from datalab.ports.pieces import PieceFile
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,12 +83,11 @@ class RunFolder:
         import pyarrow as pa
 
         rows = 0
-        with writing(self.path(name)) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+        with writing(self.path(name)) as temporary, PieceFile(temporary) as file, pa.ipc.new_file(file, schema) as writer:
             for batch in batches:
                 rows += batch.num_rows
                 writer.write_batch(batch)
-        path = self.path(name)
-        return FileRef(path=name, rows=rows, bytes=path.stat().st_size, crc32=file_crc32(path))
+        return FileRef(path=name, rows=rows, bytes=file.tell(), crc32=file.crc32)
 
     def write_rows(self, name: str, frame: pl.DataFrame) -> FileRef:
         """Write one frame as an Arrow IPC file."""

@@ -12,6 +12,7 @@ from datalab.engine.folder import RunFolder, writing
 from datalab.model.receipt import FileRef
 from datalab.model.sidecar import drop_schema, quarantine_schema
 from datalab.model.step import IDENTITY, ROW, SOURCE
+from datalab.ports.pieces import PieceFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,10 +41,10 @@ def tally(records: Sequence[pl.DataFrame], column: str) -> dict[str, dict[str, i
 def write_identity_table(folder: RunFolder, name: str, table: pa.Table) -> FileRef:
     """Write a Parquet file whose row numbers are delta-packed: 0.2 bytes a row while order is kept."""
     words = [item.name for item in table.schema if item.name not in {SOURCE, ROW}]
-    with writing(folder.path(name)) as temporary:
+    with writing(folder.path(name)) as temporary, PieceFile(temporary) as file:
         pq.write_table(
             table,
-            temporary,
+            file,
             compression="zstd",
             compression_level=3,
             row_group_size=131_072,

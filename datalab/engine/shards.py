@@ -20,6 +20,7 @@ from datalab.kernels.content import schema_description, table_digest
 from datalab.model.receipt import Receipt, Rows
 from datalab.model.sidecar import provenance_schema
 from datalab.model.step import IDENTITY
+from datalab.ports.pieces import PieceFile
 from datalab.quality import compile_suite
 from datalab.services.discovery import profile_batch
 
@@ -117,10 +118,10 @@ def reduce_unique(plan: Plan, folder: RunFolder, task: Task) -> Receipt:
 
 
 def _write_parquet(folder: RunFolder, name: str, table: pa.Table) -> None:
-    with writing(folder.path(name)) as temporary:
+    with writing(folder.path(name)) as temporary, PieceFile(temporary) as file:
         pq.write_table(
             table,
-            temporary,
+            file,
             compression="zstd",
             compression_level=3,
             row_group_size=_ROW_GROUP,

@@ -12,12 +12,11 @@ import httpcore
 import httpx
 
 from datalab.errors import ProtocolError
+from datalab.ports.pieces import PIECE
 from datalab.ports.reach import Stream, shown
 
 _DEEPEST = 100
 """Nesting that is read. Messages and records need less than twenty, and much that reads them is recursive."""
-_BLOCK = 64 << 10
-"""Bytes; what is written in larger pieces gets larger folios from the kernel, whose memory a virtual machine may first have to fetch."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -69,7 +68,7 @@ def rest_of(response: httpx.Response, idle: float) -> Iterator[bytes | memoryvie
             break
     else:
         return
-    buffer = memoryview(bytearray(min(left, _BLOCK)))
+    buffer = memoryview(bytearray(min(left, PIECE)))
     while left:
         count = stream.gather(buffer[: min(left, len(buffer))], idle)
         if not count:

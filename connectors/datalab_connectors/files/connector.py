@@ -19,13 +19,13 @@ from datalab.model.offer import Distribution, Offer, Query
 from datalab.model.policy import Policy
 from datalab.ports.connector import Progress
 from datalab.ports.landing import Landed, Landing
+from datalab.ports.pieces import PIECE
 from datalab_connectors.grants import in_force
 from datalab_connectors.kinds import kind_of, shown_name
 from datalab_connectors.objects import object_of
 from datalab_connectors.standing import Attestation, agree, missing_policy, stated_policy
 from datalab_connectors.table import PARTICIPANT, Table
 
-_BLOCK = 1 << 20
 _MAX_FILES = 100_000
 _NEAR = 1000
 _POLICY_BYTES = 1 << 20
@@ -220,7 +220,7 @@ def _land(path: Path, landing: Landing, sha256: str | None, progress: Progress) 
         with _opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             with landing.receive(path.name, limit=size, sha256=sha256) as arrival:
-                while block := stream.read(_BLOCK):
+                while block := stream.read(PIECE):
                     arrival.write(block)
                     progress(shown_name(path.name), arrival.size, size)
     except OSError as error:
