@@ -30,7 +30,8 @@ _SURROUNDINGS = {
     # numpy's passing arrays of a few MiB stay in the heap: asked from the system each time, hashing takes twice as long
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:5000,muzzy_decay_ms:0",  # polars gives back soon; at once, it asks for the same pages all the time
+    # polars gives back soon; at once (its allocator's way with columns of 8 MiB and more), it asks for the same pages all the time
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:5000,muzzy_decay_ms:0,oversize_threshold:0",
 }
 """One thread a worker, because there is a worker a core."""
 
@@ -149,11 +150,17 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, pat
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     plan: Plan | None = None
+    stage = -1
     while True:
         try:
             task = pipe.recv()
         except (EOFError, OSError):
             return
+        if (
+            task.stage != stage
+        ):  # what one pass needed is not held in the next; between parts, it would be asked for again at once
+            pa.default_memory_pool().release_unused()
+            stage = task.stage
         answer: Receipt | DatalabError
         try:
             plan = plan or folder.load_plan()
@@ -168,7 +175,6 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, pat
             pipe.send(answer)
         except OSError:
             return
-        pa.default_memory_pool().release_unused()  # what one part needed is not held while the next one is worked on
 
 
 def _starved(error: BaseException) -> bool:

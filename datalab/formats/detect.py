@@ -17,6 +17,7 @@ from datalab.formats.opening import BLOCK, SUFFIXES, Member, members, safe_membe
 from datalab.formats.options import Limits, ReadOptions, given
 
 SAMPLE = 1 << 20
+_PIECE = 64 << 10
 _LOOK_FOR_TEXT = 64 << 20
 """How far to look for the first byte that is not ASCII: the encoding shows only there."""
 _MARKS = (
@@ -111,10 +112,8 @@ def _first_is_fhir(path: Path) -> bool:
 
 
 def _format(sample: bytes, name: str) -> str:
-    if sample[:4] == b"PAR1":
-        return "parquet"
-    if sample[:6] == b"ARROW1" or sample[:4] == b"\xff\xff\xff\xff":
-        return "arrow"
+    if columnar := _columnar(sample):
+        return columnar
     if _looks_fhir(sample):
         return "fhir"
     plain = sample.removeprefix(codecs.BOM_UTF8).lstrip()
@@ -139,10 +138,19 @@ def _looks_fhir(sample: bytes) -> bool:
 
 
 def _sample(stream: IO[bytes]) -> bytes:
+    """Return the beginning; of a columnar file only its first block, because it says itself how it is to be read."""
     collected = bytearray()
-    while len(collected) < SAMPLE and (block := stream.read(SAMPLE - len(collected))):
+    while len(collected) < SAMPLE and (block := stream.read(min(_PIECE, SAMPLE - len(collected)))):
         collected += block
+        if _columnar(collected):
+            break
     return bytes(collected)
+
+
+def _columnar(sample: bytes | bytearray) -> str:
+    if sample[:4] == b"PAR1":
+        return "parquet"
+    return "arrow" if sample[:6] == b"ARROW1" or sample[:4] == b"\xff\xff\xff\xff" else ""
 
 
 def _wide(sample: bytes) -> str:

@@ -217,12 +217,13 @@ def _land(path: Path, landing: Landing, sha256: str | None, progress: Progress) 
         found = landing.find(sha256)
         if found is not None:
             return found
+        name = shown_name(path.name)
         with _opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             with landing.receive(path.name, limit=size, sha256=sha256) as arrival:
                 while block := stream.read(PIECE):
                     arrival.write(block)
-                    progress(shown_name(path.name), arrival.size, size)
+                    progress(name, arrival.size, size)
     except OSError as error:
         raise ReadError(f"the file cannot be read: {error.strerror}", where=shown_name(str(path))) from None
     assert arrival.landed is not None
