@@ -56,7 +56,7 @@ def measure(scale: Scale) -> Iterator[Row]:
         scale.say("negotiations")
         yield _first_byte(connector, root, 5 if scale.quick else 40)
         scale.say("fetches")
-        yield _fetch(connector, root, mebibytes, 1 if scale.quick else 7)
+        yield _fetch(connector, root, mebibytes, 1 if scale.quick else 25)
     finally:
         stop(root / "provider")
         shutil.rmtree(root)
