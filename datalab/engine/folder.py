@@ -87,7 +87,7 @@ class RunFolder:
             for batch in batches:
                 rows += batch.num_rows
                 writer.write_batch(batch)
-        return FileRef(path=name, rows=rows, bytes=file.tell(), crc32=file.crc32)
+        return FileRef(path=name, rows=rows, bytes=file.size, crc32=file.crc32)
 
     def write_rows(self, name: str, frame: pl.DataFrame) -> FileRef:
         """Write one frame as an Arrow IPC file."""
