@@ -1,4 +1,4 @@
-"""Which rows may hold an entity at all: said by a literal and three short patterns at several GB/s, before anything is looked at closely.
+"""Which rows may hold an entity at all: said by four short patterns at several GB/s, before anything is looked at closely.
 
 Never wrong about a row that holds one: what `find` does to a text before it matches (typographic forms made plain, zero-width characters
 left out) is in the patterns. A letter, digit or sign may stand there as any character outside ASCII, and what stands between digits is none.
@@ -15,13 +15,13 @@ from datalab.services.scrubbing.catalogue import EMAIL, IP
 _DIGITS = r"[0-9[^\x00-\x7f]]+"
 _LABEL = r"[A-Za-z0-9\-[^\x00-\x7f]]+"
 _HEX = r"[0-9A-Fa-f[^\x00-\x7f]]*"
-_SIGNS: dict[str, tuple[tuple[str, bool], ...]] = {
+_SIGNS: dict[str, tuple[str, ...]] = {
     # what stands between the sign (or its form of full width) and the first full stop of the domain
-    EMAIL: ((rf"[@\uff20]{_LABEL}[.[^\x00-\x7f]]", False),),
+    EMAIL: (rf"[@\uff20]{_LABEL}[.[^\x00-\x7f]]",),
     # two colons of IPv6, the full stops of IPv4, and the full stop of full width, which counts as one
-    IP: ((rf"[:\uff1a]{_HEX}[:\uff1a]", False), (rf"\.{_DIGITS}\.{_DIGITS}\.", False), ("\uff0e", True)),
+    IP: (rf"[:\uff1a]{_HEX}[:\uff1a]", rf"\.{_DIGITS}\.{_DIGITS}\.", r"\uff0e"),
 }
-"""Patterns by entity, and whether one is to be taken literally."""
+"""Patterns by entity."""
 
 
 def may_hold(texts: pl.Series, entities: Collection[str]) -> pl.Series | None:
@@ -29,5 +29,5 @@ def may_hold(texts: pl.Series, entities: Collection[str]) -> pl.Series | None:
     if not entities or not _SIGNS.keys() >= set(entities):
         return None
     signs = [sign for entity in sorted(entities) for sign in _SIGNS[entity]]
-    there = [texts.str.contains(pattern, literal=literal) for pattern, literal in signs]
+    there = [texts.str.contains(pattern) for pattern in signs]
     return pl.select(pl.any_horizontal(there).fill_null(value=False).alias("may")).to_series()
