@@ -156,9 +156,8 @@ def _serve(pipe: Connection, folder: RunFolder, memory_mb: int, parent: int, pat
             task = pipe.recv()
         except (EOFError, OSError):
             return
-        if (
-            task.stage != stage
-        ):  # what one pass needed is not held in the next; between parts, it would be asked for again at once
+        # What one pass needed is not held in the next. Between the parts of a pass it would be asked for again at once.
+        if task.stage != stage:
             pa.default_memory_pool().release_unused()
             stage = task.stage
         answer: Receipt | DatalabError

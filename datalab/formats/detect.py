@@ -17,7 +17,8 @@ from datalab.formats.opening import BLOCK, SUFFIXES, Member, members, safe_membe
 from datalab.formats.options import Limits, ReadOptions, given
 
 SAMPLE = 1 << 20
-_PIECE = 64 << 10
+_FIRST = 64 << 10
+"""Bytes that tell a columnar file."""
 _LOOK_FOR_TEXT = 64 << 20
 """How far to look for the first byte that is not ASCII: the encoding shows only there."""
 _MARKS = (
@@ -140,7 +141,7 @@ def _looks_fhir(sample: bytes) -> bool:
 def _sample(stream: IO[bytes]) -> bytes:
     """Return the beginning; of a columnar file only its first block, because it says itself how it is to be read."""
     collected = bytearray()
-    while len(collected) < SAMPLE and (block := stream.read(min(_PIECE, SAMPLE - len(collected)))):
+    while len(collected) < SAMPLE and (block := stream.read(min(_FIRST, SAMPLE - len(collected)))):
         collected += block
         if _columnar(collected):
             break
@@ -148,6 +149,7 @@ def _sample(stream: IO[bytes]) -> bytes:
 
 
 def _columnar(sample: bytes | bytearray) -> str:
+    """Return the columnar format that the first bytes tell, "" for none."""
     if sample[:4] == b"PAR1":
         return "parquet"
     return "arrow" if sample[:6] == b"ARROW1" or sample[:4] == b"\xff\xff\xff\xff" else ""
