@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self
 from datalab.errors import SettingsError, UsageError, VerificationFailed
 from datalab.model.canonical import canonical_json
 from datalab.model.event import GENESIS, Event
-from datalab.ports.database import told, undo
+from datalab.ports.database import told, undo, write_ahead
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -92,7 +92,7 @@ class SqliteLedger:
         self.path = path
         with told(_WHAT, path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._connection)
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _SAYINGS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "make room or mend the disk, then do it again: nothing is lost"),
     sqlite3.SQLITE_NOMEM: ("cannot be read: the memory is full", "end something else, then do it again"),
 }
+_PATIENCE = 10.0
+_PAUSE = 0.005
+"""Seconds to go on asking, and between two questions."""
 _DAMAGED = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
@@ -44,6 +48,24 @@ def plainly(error: sqlite3.Error, what: str, path: Path) -> DatalabError:
         )
     said, then = _SAYINGS.get(code, (f"does not work: {error}", "mend what is named, then do it again"))
     return StorageFailed(f"{what} {said}", where=str(path), next=then)
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Have changes kept in a log of their own (WAL), so that readers and a writer do not wait for one another.
+
+    The first to open a new file locks it for that, and SQLite tells a second one that it is busy at once, whatever its timeout is: it
+    asks again.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def undo(connection: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from datalab.policy.moments import rfc3339
 from datalab.ports.connector import Harvest
-from datalab.ports.database import told, undo
+from datalab.ports.database import told, undo, write_ahead
 from datalab_connectors.dcat.pages import Mark, Page
 from datalab_connectors.dcat.record import Raw
 
@@ -36,7 +36,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
         with self._open() as database:
-            database.execute("PRAGMA journal_mode = WAL")
+            write_ahead(database)
             database.executescript(_SCHEMA)
             if self._fact(database, "source") != source:
                 for table in ("record", "page", "fact"):

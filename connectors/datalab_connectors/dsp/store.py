@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datalab.ports.database import told, undo
+from datalab.ports.database import told, undo, write_ahead
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS process (
@@ -73,7 +73,7 @@ class Store:
         with told(_WHAT, path):
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=_PATIENCE)
             path.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            write_ahead(self._db)
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
 

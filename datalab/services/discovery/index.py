@@ -16,7 +16,7 @@ import numpy as np
 
 from datalab.model.offer import Offer
 from datalab.ports.connector import Change
-from datalab.ports.database import told, undo
+from datalab.ports.database import told, undo, write_ahead
 from datalab.services.discovery import vectors
 from datalab.services.discovery.embedding import Examined, Model, open_model
 from datalab.services.discovery.naming import names_of
@@ -78,7 +78,7 @@ class Index:
         self._path = path or Path(":memory:")
         with self._told():
             self._database = sqlite3.connect(str(self._path), timeout=10, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
+            write_ahead(self._database)
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute("PRAGMA cache_size = -65536")
             self._database.executescript(_SCHEMA + vectors.SCHEMA)

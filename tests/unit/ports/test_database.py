@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from datalab.errors import DatalabError, StorageFailed, VerificationFailed
-from datalab.ports.database import told, undo
+from datalab.ports.database import told, undo, write_ahead
 
 
 @pytest.fixture
@@ -68,3 +71,20 @@ def test_undoing_what_sqlite_undid_itself_is_no_error(path):
     assert not connection.in_transaction
     connection.close()
     undo(connection)
+
+
+def test_many_open_a_new_file_at_the_same_moment(tmp_path):
+    def opened(number, name):
+        meeting.wait()
+        with contextlib.closing(sqlite3.connect(tmp_path / name, timeout=10, isolation_level=None)) as connection:
+            write_ahead(connection)
+            connection.execute("CREATE TABLE IF NOT EXISTS item (number INTEGER)")
+            connection.execute("INSERT INTO item VALUES (?)", (number,))
+
+    for turn in range(20):
+        meeting = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(opened, range(4), [f"{turn}.sqlite"] * 4))
+        with contextlib.closing(sqlite3.connect(tmp_path / f"{turn}.sqlite")) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.execute("SELECT count(*) FROM item").fetchone() == (4,)
