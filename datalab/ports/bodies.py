@@ -12,9 +12,10 @@ import httpcore
 import httpx
 
 from datalab.errors import ProtocolError
-from datalab.ports.pieces import PIECE
 from datalab.ports.reach import Stream, shown
 
+_AT_ONCE = 1 << 20
+"""Bytes that are taken from a connection at a time: each time costs Python more than the bytes."""
 _DEEPEST = 100
 """Nesting that is read. Messages and records need less than twenty, and much that reads them is recursive."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -68,7 +69,7 @@ def rest_of(response: httpx.Response, idle: float) -> Iterator[bytes | memoryvie
             break
     else:
         return
-    buffer = memoryview(bytearray(min(left, PIECE)))
+    buffer = memoryview(bytearray(min(left, _AT_ONCE)))
     while left:
         count = stream.gather(buffer[: min(left, len(buffer))], idle)
         if not count:

@@ -15,12 +15,14 @@ from typing import IO
 
 from datalab.errors import SourceError
 from datalab.ports.durable import file_sha256, sync_folder
+from datalab.ports.pieces import in_pieces
 from datalab.ports.readback import ReadBack
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BEHIND = 1 << 20
-"""Bytes that are written before they are read back, beside the writer."""
+_BEHIND = 4 << 20
+"""Bytes that are written before they are read back, beside the writer: few enough to be in the processor's cache still, and enough that the
+reader is not woken all the time."""
 _STALE_SECONDS = 24 * 3600
 
 
@@ -162,7 +164,8 @@ class Arrival:
             )
         if self.hash is not None:
             self.hash.update(block)
-        self._stream.write(block)
+        for piece in in_pieces(block):
+            self._stream.write(piece)
         if self.size - self._told >= _BEHIND:
             self._stream.flush()
             self._told = self.size
