@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from datalab_connectors.dsp.holdings import Holding
     from datalab_connectors.dsp.store import Process
 
+    from datalab.model.settings import Settings
+    from datalab.ports.http import Reach
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LOOK_AGAIN = 1.0
 _EVENTS = {
@@ -48,7 +51,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     from starlette.requests import Request
 
     from datalab.ports import listening
-    from datalab.ports.http import HttpClient, Limits, Reach
+    from datalab.ports.http import HttpClient, Limits
 
     keys = {name: lab.settings.secret(secret) for name, secret in lab.settings.publish_consumers.items()}
     if not keys:
@@ -61,7 +64,7 @@ def serve(lab: Lab, ready: Callable[[str, int], None]) -> None:
     base = lab.settings.publish_address.rstrip("/") or f"http://{host}:{listener.getsockname()[1]}"
     shelf = Shelf(lab)
     store = Store(lab.home / "provider" / "provider.sqlite")
-    reach = Reach(loopback=host in _LOOPBACK)
+    reach = _reach(lab.settings, host)
     client = HttpClient(reach, Limits(connect=5, idle=10, seconds=20, attempts=1))
     provider = Provider(
         shelf,
@@ -212,6 +215,17 @@ class Witness:
 def _ledger(lab: Lab) -> Ledger:
     """Open the ledger for the thread that asks: an SQLite connection belongs to one."""
     return open_ledger(lab.settings.ledger_url, lab.home)
+
+
+def _reach(settings: Settings, host: str) -> Reach:
+    """Return where answers and files may go from a lab that listens at ``host``."""
+    from datalab.ports.http import Reach
+    from datalab.ports.tls import Tls
+
+    said = settings.publish_reach
+    hosts = frozenset(map(str, said.get("hosts", ())))
+    tls = Tls.read(said, (f"https://{name}" for name in hosts), "datalab.toml, [publish]")
+    return Reach(hosts, loopback=host in _LOOPBACK, tls=tls)
 
 
 def _listen(where: str) -> tuple[socket.socket, str]:

@@ -12,12 +12,13 @@ from typing import Any
 from datalab.errors import NotFound, SettingsError
 
 FILE_NAME = "datalab.toml"
+_REACH = ("hosts", "ca_file", "client_certificate", "client_key", "client_key_password_env", "tls_hosts")
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
     "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds", "reference_mb"},
     "ledger": {"url"},
     "sdv": {"accept_busl", "offering"},
-    "publish": {"listen", "address", "consumers"},
+    "publish": {"listen", "address", "consumers", *_REACH},
     "discovery": {"model", "similarity"},
     "connectors": None,
     "secrets": None,
@@ -32,6 +33,8 @@ _KINDS: Mapping[str, type] = {
     "engine.runner_options": dict,
     "connectors": dict,
     "publish.consumers": dict,
+    "publish.hosts": list,
+    "publish.tls_hosts": list,
     "sdv.accept_busl": bool,
     "discovery.similarity": float,
     "groups": list,
@@ -93,6 +96,8 @@ class Settings:
     """As others reach it, for example ``https://lab.example/dsp``; "" means as it listens."""
     publish_consumers: Mapping[str, str] = field(default_factory=dict)
     """Who may ask for what is published: participants, each with the name of the secret that its requests are signed with."""
+    publish_reach: Mapping[str, Any] = field(default_factory=dict)
+    """Where what ``datalab serve`` sends may go, and who it says it is there: ``hosts``, and what a connector's table says about TLS."""
     discovery_model: Path | None = None
     """A folder with a static model (Model2Vec's format) by which `datalab discover` finds datasets in other words; None means words only."""
     discovery_similarity: float = 0.2
@@ -163,6 +168,7 @@ def load_settings(path: Path) -> Settings:
         else:
             prefix = f"{section}_" if section in {"ledger", "publish", "sdv", "discovery"} else ""
             values |= {prefix + key: value for key, value in table.items()}
+    values["publish_reach"] = {key: values.pop(f"publish_{key}") for key in _REACH if f"publish_{key}" in values}
     values |= {
         section: {name: tuple(items) for name, items in values[section].items()} for section in _LISTS if section in values
     }

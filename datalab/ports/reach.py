@@ -75,7 +75,7 @@ class Reach:
             raise SourceError(f"the host {host!r} stands at an address that is out of reach ({real})", next=_SETTING)
 
 
-_SETTING = "list it under hosts in the connector's table in datalab.toml if it is meant to be reached"
+_SETTING = "list it under hosts in datalab.toml (the connector's table, or [publish]) if it is meant to be reached"
 
 
 def shown(url: str) -> str:

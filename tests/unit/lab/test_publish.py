@@ -17,18 +17,22 @@ import pytest
 from datalab_connectors.dsp.connector import DspConnector
 
 import datalab
-from datalab.errors import DatalabError, NotFound, PolicyRefusal, UsageError, VerificationFailed
+from datalab.errors import DatalabError, NotFound, PolicyRefusal, SettingsError, SourceError, UsageError, VerificationFailed
 from datalab.governance.ledger import SqliteLedger
 from datalab.lab.publish import publish_release, published, withdraw_release
 from datalab.lab.receive import receive_release, unpack
 from datalab.lab.release import approve
 from datalab.lab.run import run_pipeline
-from datalab.lab.serve import Witness
+from datalab.lab.serve import Witness, _reach
+from datalab.model import settings as settings_module
 from datalab.model.agreement import Intent
 from datalab.model.offer import Query
+from datalab.policy import decide_acquisition
 from datalab.policy.combined import combined_rules
+from datalab.ports.tls import TLS_KEYS
 from datalab.staging.verify import verify_release
 from tests.unit.lab.workshop import APPROVER, opened, pipeline
+from tests.unit.ports.authority import Authority, Peer
 
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER = "did:web:other-lab.example"
@@ -36,7 +40,12 @@ RESEARCH = Intent("https://w3id.org/dpv#ScientificResearch", "", "eu-gdpr:A6-1-e
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory, space):
+def issuer(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory, space, issuer):
     """A lab that publishes version 1 of the visitors, and its process."""
     root = tmp_path_factory.mktemp("publisher")
     with opened(root, space, participant="did:web:this-lab.example") as lab:
@@ -45,6 +54,9 @@ def serving(tmp_path_factory, space):
         text = (root / "datalab.toml").read_text()
         (root / "key2").write_text(KEY)
         text += 'other = "file:key2"\n[publish]\nlisten = "127.0.0.1:0"\n'
+        own = issuer.issue("this-lab")
+        text += f'ca_file = "{issuer.file}"\nclient_certificate = "{own.certificate}"\nclient_key = "{own.key}"\n'
+        text += 'tls_hosts = ["localhost"]\n'
         (root / "datalab.toml").write_text(f'{text}consumers = {{ "{OTHER}" = "other" }}\n')
         item = publish_release(lab, "visitors", actor="Sam Steward")
         process, url = start_serving(root)
@@ -109,13 +121,35 @@ def test_idle_callers_do_not_shut_out_another_lab(serving, other):
             link.close()
 
 
+def test_answers_go_under_the_certificate_of_the_lab(serving, other, issuer, tmp_path):
+    door = Peer(issuer.issue("proxy", "localhost"), issuer)
+    try:
+        first = connector(serving[2], tmp_path / "state", callback=f"https://localhost:{door.port}", patience=3)
+        offer = first.offer("visitors@1")
+        decision = decide_acquisition(offer, RESEARCH, moment=_now(), actor="x", participant=OTHER)
+        with pytest.raises(DatalabError):  # nobody behind the door speaks the protocol
+            first.negotiate(offer, RESEARCH, decision)
+        assert set(door.shown) == {"this-lab"}
+    finally:
+        door.close()
+
+
+def test_where_answers_may_go(serving):
+    settings = dataclasses.replace(serving[0].settings, publish_reach={"hosts": ["10.1.2.3"], "ca_file": "authority.pem"})
+    assert set(TLS_KEYS) < set(settings_module._REACH)
+    reach = _reach(settings, "10.0.0.1")
+    assert (reach.hosts, reach.loopback, reach.tls.covers("10.1.2.3")) == ({"10.1.2.3"}, False, True)
+    with pytest.raises(SourceError, match="not one of those allowed"):
+        reach.check_url("https://elsewhere.example/")
+    with pytest.raises(SettingsError, match="no host is named"):
+        _reach(dataclasses.replace(settings, publish_reach={"ca_file": "authority.pem"}), "10.0.0.1")
+
+
 def test_the_publisher_decides_for_itself(serving, other):
     """The other lab forges its own decision; the publisher's door still says no."""
     commercial = dataclasses.replace(RESEARCH, purpose="https://w3id.org/dpv#CommercialPurpose", commercial=True)
     first = other.connector("first")
     offer = first.offer("visitors@1")
-    from datalab.policy import decide_acquisition
-
     decision = decide_acquisition(offer, commercial, moment=_now(), actor="x", participant=OTHER)
     assert not decision.permitted
     with pytest.raises(PolicyRefusal, match="the provider refused"):
