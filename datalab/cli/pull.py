@@ -25,13 +25,14 @@ def command(
     CONNECTOR:NAME@VERSION is a release that another lab publishes: it is agreed with that lab first.
     """
     from datalab.lab import open_lab
+    from datalab.lab.facts import territory_of
     from datalab.lab.receive import receive_release
     from datalab.lab.stage import pull_release
     from datalab.model.agreement import Intent
 
     with open_lab(actor=actor) as lab, ConsoleFace(quiet=as_json) as face:
         if ":" in reference and not Path(reference).exists():
-            intent = Intent(purpose, "", legal_basis, lab.settings.territory, recipient)
+            intent = Intent(purpose, "", legal_basis, territory_of(lab.settings, destination), recipient)
             folder, manifest, _ = receive_release(lab, reference, destination.absolute(), intent, face=face)
         else:
             folder, manifest = pull_release(lab, reference, destination, recipient=recipient, face=face)

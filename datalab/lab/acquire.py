@@ -12,6 +12,7 @@ from datalab.lab.facts import agreed, offer_facts
 from datalab.lab.lab import ENGINE, Lab
 from datalab.lab.locks import counted
 from datalab.model.agreement import Agreement, Intent, SourceObject
+from datalab.model.decision import Decision
 from datalab.model.offer import Distribution, Offer
 from datalab.model.pipeline import Pipeline, Source
 from datalab.policy import decide_acquisition, deletion, valid_until
@@ -97,15 +98,24 @@ def _acquire_source(
 def _take(
     lab: Lab, source: Source, pipeline: Pipeline, intent: Intent, progress: Progress, connector: Connector, offer: Offer
 ) -> tuple[Offer, Agreement, list[SourceObject]]:
-    """Decide, agree, fetch; the objects that landed are the use."""
-    subject = offer.dataset
-    lab.record("offer.discovered", subject, _offer_facts(offer))
+    agreement, decision = agree(lab, connector, offer, intent)
+    distribution = _choose(source, offer)
+    objects = fetch(lab, connector, offer, agreement, decision, distribution.id, pipeline.retention, progress)
+    return offer, agreement, objects
+
+
+def agree(lab: Lab, connector: Connector, offer: Offer, intent: Intent) -> tuple[Agreement, Decision]:
+    """Decide on an offer and conclude an agreement, both in the ledger; raise ``PolicyRefusal`` where the terms say no.
+
+    Hold `counted` from here to the end of `fetch`: the objects that land are the use.
+    """
+    lab.record("offer.discovered", offer.dataset, _offer_facts(offer))
     decision = decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))
-    lab.record("decision.made", subject, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
+    lab.record("decision.made", offer.dataset, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
     if not decision.permitted:
         raise PolicyRefusal(
             "\n  - ".join([f"the terms of {offer.title!r} do not permit this:", *decision.reasons]),
-            where=f"{subject}, purpose {intent.purpose}",
+            where=f"{offer.dataset}, purpose {intent.purpose}",
             next=decision.next or "choose another purpose or another offer, or ask the data holder for other terms",
         )
     agreement = _since_first(lab, connector.negotiate(offer, intent, decision))
@@ -117,23 +127,36 @@ def _take(
             where=agreement.id,
             next="ask the data holder for a new agreement",
         )
-    distribution = _choose(source, offer)
-    objects = connector.fetch(agreement, offer, distribution.id, lab.landing, decision, progress)
+    return agreement, decision
+
+
+def fetch(
+    lab: Lab,
+    connector: Connector,
+    offer: Offer,
+    agreement: Agreement,
+    decision: Decision,
+    distribution: str,
+    retention: str,
+    progress: Progress,
+) -> list[SourceObject]:
+    """Fetch a distribution under an agreement, to be kept for ``retention``, and say in the ledger what landed."""
+    objects = connector.fetch(agreement, offer, distribution, lab.landing, decision, progress)
     if not objects:
         raise SourceError(
-            "the distribution has no objects", where=f"{subject}, {distribution.id}", next="choose another distribution"
+            "the distribution has no objects", where=f"{offer.dataset}, {distribution}", next="choose another distribution"
         )
     for item in objects:
         facts = {
             "name": item.name,
             "bytes": item.bytes,
             "format": item.format,
-            "dataset": subject,
+            "dataset": offer.dataset,
             "agreement": agreement.id,
-            "retention": pipeline.retention,
+            "retention": retention,
         }
         lab.record("object.landed", item.sha256, facts, actor=ENGINE)
-    return offer, agreement, objects
+    return objects
 
 
 def _since_first(lab: Lab, agreement: Agreement) -> Agreement:

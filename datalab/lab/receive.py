@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from datalab.errors import PolicyRefusal, RunFailed, UsageError, VerificationFailed
-from datalab.lab.facts import offer_facts
-from datalab.lab.lab import ENGINE, Lab
+from datalab.errors import RunFailed, UsageError, VerificationFailed
+from datalab.lab.acquire import agree, fetch
+from datalab.lab.lab import Lab
+from datalab.lab.locks import counted
 from datalab.lab.publish import WHOLE
 from datalab.lab.watch import Face, Silent
 from datalab.model.agreement import Agreement, Intent
 from datalab.model.manifest import Manifest
-from datalab.policy import decide_acquisition
+from datalab.model.pipeline import RETENTION
 from datalab.ports.durable import move_into_place
 from datalab.staging.layout import RELEASE_NAME
 from datalab.staging.manifest import stands_at
@@ -29,21 +29,11 @@ def receive_release(
     name, _, dataset = reference.partition(":")
     connector = lab.connector(name)
     offer = connector.offer(dataset)
-    lab.record("offer.discovered", offer.dataset, {"offer": offer.offer_id, "policy_sha256": offer.policy.sha256})
-    decision = decide_acquisition(offer, intent, moment=datetime.now(UTC), actor=lab.actor, facts=offer_facts(lab, offer))
-    lab.record("decision.made", offer.dataset, {**decision.as_json(), "id": decision.id}, actor=ENGINE)
-    if not decision.permitted:
-        raise PolicyRefusal(
-            "\n  - ".join([f"the terms of {offer.title!r} do not permit this:", *decision.reasons]),
-            where=f"{offer.dataset}, purpose {intent.purpose}",
-            next=decision.next or "choose another purpose, or ask the other lab",
-        )
-    agreement = connector.negotiate(offer, intent, decision)
-    facts = {"dataset": offer.dataset, "provider": agreement.provider, "policy_sha256": agreement.policy.sha256}
-    lab.record("agreement.concluded", agreement.id, facts)
     if WHOLE not in {item.id for item in offer.distributions}:
         raise UsageError(f"{reference} is no release of a lab", next="use it as the source of a pipeline")
-    [landed] = connector.fetch(agreement, offer, WHOLE, lab.landing, decision, face.progress)
+    with counted(lab, [offer.policy]):
+        agreement, decision = agree(lab, connector, offer, intent)
+        [landed] = fetch(lab, connector, offer, agreement, decision, WHOLE, RETENTION, face.progress)
     place, manifest = unpack(landed.path, destination)
     body = {"digest": manifest.digest, "target": str(place), "agreement": agreement.id, "sha256": landed.sha256}
     lab.record("release.received", f"{manifest.name}@{manifest.version}", body)

@@ -80,7 +80,7 @@ class Purged:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something that must be gone by ``at``: ``what`` (run, landing, release), its name, why, and what to do about it."""
+    """Something that must be gone by ``at``: ``what`` (run, landing, release, received), its name, why, and what to do about it."""
 
     what: str
     name: str
@@ -171,7 +171,7 @@ def purge_expired(lab: Lab, *, actor: str) -> list[Purged]:
 def due(lab: Lab, within: timedelta = timedelta()) -> list[Due]:
     """Return what must be removed, now or ``within`` some time, soonest first: runs, fetched objects, and releases whose terms end.
 
-    ``purge_expired`` removes runs and objects; candidates and releases are left to a person.
+    ``purge_expired`` removes runs and objects; candidates, releases, and what was received from other labs are left to a person.
     """
     runs = _runs(lab)
     found = [
@@ -194,7 +194,22 @@ def due(lab: Lab, within: timedelta = timedelta()) -> list[Due]:
             bounds = interval(str(manifest.terms.get("valid_until", ""))) if manifest else None
             if bounds:
                 found.append(Due("release", f"{name}/{place.name}", bounds[0], "its terms end", f"remove {place}"))
+    found += _received(lab)
     return sorted((item for item in found if item.at <= datetime.now(UTC) + within), key=lambda item: (item.at, item.name))
+
+
+def _received(lab: Lab) -> Iterator[Due]:
+    """Yield the releases of other labs that stand where they were received and that terms want gone some day."""
+    demands = deletions(lab)
+    ends = {event.subject: str(event.body.get("valid_until", "")) for event in lab.ledger.events(type="agreement.concluded")}
+    came = {str(event.body["target"]): event for event in lab.ledger.events(type="release.received")}
+    for place, event in came.items():
+        agreement = str(event.body["agreement"])
+        demand, end = demands.get(agreement), interval(ends.get(agreement, ""))
+        moments = [(demand.by, "its terms want it deleted")] if demand and demand.by else []
+        moments += [(end[0], "its terms end")] if end else []
+        if moments and Path(place).is_dir():
+            yield Due("received", event.subject, *min(moments), f"remove {place}")
 
 
 def duration(text: str) -> timedelta:

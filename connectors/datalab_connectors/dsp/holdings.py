@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datalab_connectors.dsp.messages import PULL, PUSH, message
+from datalab_connectors.dsp.terms import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Holding:
 def offer_of(holding: Holding, participant: str, *, target: bool = False) -> dict[str, Any]:
     """Return the offer of a holding; with its target in a message, without it in a catalogue."""
     aimed = {"target": holding.id} if target else {}
-    return {"@id": holding.offer_id, "@type": "Offer", "assigner": participant, **aimed, **holding.policy}
+    return {"@id": holding.offer_id, "@type": "Offer", "assigner": participant, **aimed, **typed(holding.policy)}
 
 
 def dataset_of(holding: Holding, participant: str, endpoint: str) -> dict[str, Any]:

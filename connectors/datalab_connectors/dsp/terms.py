@@ -9,6 +9,8 @@ from typing import Any
 from datalab.policy import parse
 
 _ODRL = "http://www.w3.org/ns/odrl/2/"
+_XSD = "http://www.w3.org/2001/XMLSchema#"
+_TYPES = {bool: "boolean", int: "integer", float: "double"}
 _KNOWN = frozenset(
     ("use", "eq", "gt", "gteq", "lt", "lteq", "neq", "isA", "hasPart", "isPartOf", "isAllOf", "isAnyOf", "isNoneOf")
 )
@@ -23,6 +25,16 @@ def spelt_out(said: Any, key: str = "") -> Any:
         return [spelt_out(value, key) for value in said]
     word = isinstance(said, str) and key in {"action", "leftOperand", "operator"} and ":" not in said
     return _ODRL + said if word and said not in _KNOWN else said
+
+
+def typed(rules: Any, key: str = "") -> Any:
+    """Return rules whose right operands are no bare numbers or truth values, which the protocol's schema refuses, but the same as typed literals."""
+    if isinstance(rules, Mapping):
+        return {name: typed(value, name) for name, value in rules.items()}
+    if isinstance(rules, list):
+        return [typed(value, key) for value in rules]
+    bare = key == "rightOperand" and type(rules) in _TYPES
+    return {"@value": json.dumps(rules), "@type": _XSD + _TYPES[type(rules)]} if bare else rules
 
 
 def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,13 +24,15 @@ from datalab.governance.ledger import SqliteLedger
 from datalab.lab.publish import publish_release, published, withdraw_release
 from datalab.lab.receive import receive_release, unpack
 from datalab.lab.release import approve
+from datalab.lab.retention import due
 from datalab.lab.run import run_pipeline
 from datalab.lab.serve import Witness, _reach
 from datalab.model import settings as settings_module
 from datalab.model.agreement import Intent
 from datalab.model.offer import Query
-from datalab.policy import decide_acquisition
+from datalab.policy import decide_acquisition, parse
 from datalab.policy.combined import combined_rules
+from datalab.policy.moments import rfc3339
 from datalab.ports.tls import TLS_KEYS
 from datalab.staging.verify import verify_release
 from tests.unit.lab.workshop import APPROVER, opened, pipeline
@@ -108,7 +112,7 @@ def test_another_lab_finds_agrees_fetches_and_verifies(serving, other, tmp_path,
     granted = [event for event in lab.ledger.events() if event.type in {"agreement.granted", "release.served"}]
     assert {event.actor for event in granted} == {OTHER}
     assert {event.subject for event in granted} == {item.id}
-    assert [event.type for event in other.ledger.events()][-3:-1] == ["decision.made", "agreement.concluded"]
+    assert [event.type for event in other.ledger.events()][-4:-1] == ["decision.made", "agreement.concluded", "object.landed"]
 
 
 def test_idle_callers_do_not_shut_out_another_lab(serving, other):
@@ -183,6 +187,54 @@ def test_published_twice_is_published_once_and_withdrawn_is_gone(tmp_path, space
             withdraw_release(lab, "visitors", actor="Sam")
 
 
+class Stricter:
+    """The connector to the serving lab, as if that lab had offered other terms: a provider of ours offers none that count uses."""
+
+    def __init__(self, inner, terms):
+        self.inner = inner
+        self.policy = parse(json.dumps(terms))
+
+    def offer(self, identifier):
+        return dataclasses.replace(self.inner.offer(identifier), policy=self.policy)
+
+    def negotiate(self, offer, intent, decision):
+        return dataclasses.replace(self.inner.negotiate(*self._plain(offer, intent)), policy=self.policy)
+
+    def fetch(self, agreement, offer, distribution, landing, decision, progress):
+        plain, _, decision = self._plain(offer, agreement.intent)
+        return self.inner.fetch(agreement, plain, distribution, landing, decision, progress)
+
+    def _plain(self, offer, intent):
+        plain = self.inner.offer(offer.dataset_id)
+        return plain, intent, decide_acquisition(plain, intent, moment=_now(), actor="x", participant=OTHER)
+
+
+def test_terms_of_a_received_release_bind(other, tmp_path):
+    """Uses are counted, and the day by which it must be gone is watched: a release is data like any other."""
+    once = {"leftOperand": "count", "operator": "lteq", "rightOperand": 1}
+    soon = f"{_now() + dt.timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"
+    gone = {"leftOperand": "dateTime", "operator": "lteq", "rightOperand": soon}
+    terms = {
+        "permission": [{"action": "use", "constraint": [once]}],
+        "obligation": [{"action": "delete", "constraint": [gone]}],
+    }
+    other._connectors["first"] = Stricter(other.connector("first"), terms)
+    place, _, agreement = receive_release(other, "first:visitors@1", tmp_path / "here", RESEARCH)
+
+    with pytest.raises(PolicyRefusal, match="number 2 of its kind"):
+        receive_release(other, "first:visitors@1", tmp_path / "there", RESEARCH)
+    assert not (tmp_path / "there").exists()
+    [landed] = other.ledger.events(type="object.landed")
+    assert landed.body["agreement"] == agreement.id
+    assert due(other) == []
+    found = {item.what: item for item in due(other, dt.timedelta(days=4))}
+    assert found.keys() == {"landing", "received"}
+    assert {rfc3339(item.at) for item in found.values()} == {soon}
+    assert found["received"].next == f"remove {place}"
+    shutil.rmtree(place)
+    assert [item.what for item in due(other, dt.timedelta(days=4))] == ["landing"]
+
+
 def test_an_archive_is_not_trusted(tmp_path):
     def archive(*members):
         path = tmp_path / "evil.tar"
@@ -237,8 +289,6 @@ def test_several_policies_are_as_strict_as_all_of_them():
 
 
 def _now():
-    import datetime as dt
-
     return dt.datetime.now(dt.UTC)
 
 
