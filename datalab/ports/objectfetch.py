@@ -25,6 +25,7 @@ from datalab.ports.connector import Progress
 from datalab.ports.durable import file_sha256
 from datalab.ports.landing import Landed, Landing
 from datalab.ports.objectstore import ObjectStore, StoredObject, code_of, first_failure, shown_key
+from datalab.ports.pieces import write_at
 from datalab.ports.readback import ReadBack
 
 _BLOCK = 1 << 20
@@ -167,7 +168,7 @@ class _Partial:
         while done < size:
             try:
                 async for block in self._blocks(start + done, start + size):
-                    os.pwrite(self._file, block, start + done)
+                    write_at(self._file, block, start + done)
                     checksum = zlib.crc32(block, checksum)
                     done += len(block)
                     self.arrived += len(block)

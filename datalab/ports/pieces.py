@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,15 @@ def in_pieces(data: bytes | memoryview) -> Iterator[memoryview]:
     view = memoryview(data).cast("B")
     for start in range(0, len(view), PIECE):
         yield view[start : start + PIECE]
+
+
+def write_at(handle: int, data: bytes | memoryview, start: int) -> None:
+    """Write all of ``data`` into the file behind ``handle``, from byte ``start`` on."""
+    for piece in in_pieces(data):
+        left = piece
+        while left:  # a disk that fills up takes part of it first, and says so the next time
+            written = os.pwrite(handle, left, start)
+            left, start = left[written:], start + written
 
 
 class PieceFile(io.BufferedWriter):
