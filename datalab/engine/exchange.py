@@ -121,9 +121,8 @@ def write_partitioned(folder: RunFolder, name: str, frame: pl.DataFrame, place: 
 def write_pieces(folder: RunFolder, name: str, pieces: Iterable[pl.DataFrame], like: pl.DataFrame) -> FileRef:
     """Write one record batch per piece, one piece in memory at a time; all have the schema of ``like``."""
     schema = _arrow(like).schema
-    nothing = pa.RecordBatch.from_arrays(
-        [pa.nulls(0, kind) for kind in schema.types], schema=schema
-    )  # from_pylist loads pandas
+    # Not by from_pylist, which loads pandas.
+    nothing = pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for piece in pieces:

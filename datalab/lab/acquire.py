@@ -92,15 +92,9 @@ def _acquire_source(
     connector, identifier = connector_for(lab, source, pipeline.owner)
     offer = connector.offer(identifier)
     with counted(lab, [offer.policy]):
-        return _take(lab, source, pipeline, intent, progress, connector, offer)
-
-
-def _take(
-    lab: Lab, source: Source, pipeline: Pipeline, intent: Intent, progress: Progress, connector: Connector, offer: Offer
-) -> tuple[Offer, Agreement, list[SourceObject]]:
-    agreement, decision = agree(lab, connector, offer, intent)
-    distribution = _choose(source, offer)
-    objects = fetch(lab, connector, offer, agreement, decision, distribution.id, pipeline.retention, progress)
+        agreement, decision = agree(lab, connector, offer, intent)
+        distribution = _choose(source, offer)
+        objects = fetch(lab, connector, offer, agreement, decision, distribution.id, pipeline.retention, progress)
     return offer, agreement, objects
 
 

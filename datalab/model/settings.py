@@ -13,6 +13,7 @@ from datalab.errors import NotFound, SettingsError
 
 FILE_NAME = "datalab.toml"
 _REACH = ("hosts", "ca_file", "client_certificate", "client_key", "client_key_password_env", "tls_hosts")
+"""What ``[publish]`` says about what is sent: the keys about TLS are those of a connector's table."""
 _SECTIONS = {
     "lab": {"name", "home", "pipelines", "expectations", "participant", "territory", "actor"},
     "engine": {"kind", "runner", "runner_options", "workers", "worker_memory_mb", "attempts", "part_seconds", "reference_mb"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from datalab.policy import parse
@@ -17,24 +17,33 @@ _KNOWN = frozenset(
 """Actions, operands and operators that the protocol's context knows (2025-1, context/odrl.jsonld)."""
 
 
-def spelt_out(said: Any, key: str = "") -> Any:
+def spelt_out(said: Any) -> Any:
     """Return a message of 2025-1 with all other words of ODRL as IRIs: by JSON-LD they mean nothing else, and a peer would drop them."""
-    if isinstance(said, Mapping):
-        return {name: spelt_out(value, name) for name, value in said.items()}
-    if isinstance(said, list):
-        return [spelt_out(value, key) for value in said]
-    word = isinstance(said, str) and key in {"action", "leftOperand", "operator"} and ":" not in said
-    return _ODRL + said if word and said not in _KNOWN else said
+    return _each(_spelt_out, said)
 
 
-def typed(rules: Any, key: str = "") -> Any:
+def typed(rules: Any) -> Any:
     """Return rules whose right operands are no bare numbers or truth values, which the protocol's schema refuses, but the same as typed literals."""
-    if isinstance(rules, Mapping):
-        return {name: typed(value, name) for name, value in rules.items()}
-    if isinstance(rules, list):
-        return [typed(value, key) for value in rules]
-    bare = key == "rightOperand" and type(rules) in _TYPES
-    return {"@value": json.dumps(rules), "@type": _XSD + _TYPES[type(rules)]} if bare else rules
+    return _each(_typed, rules)
+
+
+def _each(change: Callable[[str, Any], Any], said: Any, key: str = "") -> Any:
+    """Return ``said`` with every value that is no object and no list changed, given the key that it stands under."""
+    if isinstance(said, Mapping):
+        return {name: _each(change, value, name) for name, value in said.items()}
+    if isinstance(said, list):
+        return [_each(change, value, key) for value in said]
+    return change(key, said)
+
+
+def _spelt_out(key: str, value: Any) -> Any:
+    word = isinstance(value, str) and key in {"action", "leftOperand", "operator"} and ":" not in value
+    return _ODRL + value if word and value not in _KNOWN else value
+
+
+def _typed(key: str, value: Any) -> Any:
+    bare = key == "rightOperand" and type(value) in _TYPES
+    return {"@value": json.dumps(value), "@type": _XSD + _TYPES[type(value)]} if bare else value
 
 
 def same_terms(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -27,9 +27,9 @@ from datalab.lab.release import approve
 from datalab.lab.retention import due
 from datalab.lab.run import run_pipeline
 from datalab.lab.serve import Witness, _reach
-from datalab.model import settings as settings_module
 from datalab.model.agreement import Intent
 from datalab.model.offer import Query
+from datalab.model.settings import _REACH
 from datalab.policy import decide_acquisition, parse
 from datalab.policy.combined import combined_rules
 from datalab.policy.moments import rfc3339
@@ -140,7 +140,7 @@ def test_answers_go_under_the_certificate_of_the_lab(serving, other, issuer, tmp
 
 def test_where_answers_may_go(serving):
     settings = dataclasses.replace(serving[0].settings, publish_reach={"hosts": ["10.1.2.3"], "ca_file": "authority.pem"})
-    assert set(TLS_KEYS) < set(settings_module._REACH)
+    assert set(TLS_KEYS) < set(_REACH)
     reach = _reach(settings, "10.0.0.1")
     assert (reach.hosts, reach.loopback, reach.tls.covers("10.1.2.3")) == ({"10.1.2.3"}, False, True)
     with pytest.raises(SourceError, match="not one of those allowed"):

@@ -45,9 +45,7 @@ def test_arrow_writes_to_it_as_to_a_path(tmp_path):
 
 def test_a_full_disk_is_told_by_arrow_as_it_is():
     table = pa.table({"text": ["a" * 1_000_000]})
+    full = Path("/dev/full")  # Linux answers each write with ENOSPC
     with pytest.raises(OSError, match="No space left"):  # noqa: SIM117 - the file closes before the error is looked at
-        with (
-            PieceFile(Path("/dev/full")) as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):  # Linux answers each write with ENOSPC
+        with PieceFile(full) as file, pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
