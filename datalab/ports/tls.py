@@ -66,7 +66,7 @@ class Tls:
             raise SettingsError(f"{plain[0]} is not spoken to by TLS", where=where, next="write its address with https")
         hosts = [*(parts.hostname or "" for parts in named), *map(str, said.get("tls_hosts", ()))]
         if not any(hosts):
-            raise SettingsError("no host is named that this is for", where=where, next='write tls_hosts = ["…"]')
+            raise SettingsError("no host is named that the certificates are for", where=where, next='write tls_hosts = ["…"]')
         return cls(
             frozenset(map(_wire, filter(None, hosts))),
             str(said.get("client_certificate", "")),
